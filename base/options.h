@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The option table: every setting of every program is one row, with type, default, limits and help.
+ * The config file (INI, read by inih), the defaults and the manual page come from the rows; a line
+ * that fits no row is refused with file, line and the nearest known name. */
+#ifndef DROVER_BASE_OPTIONS_H
+#define DROVER_BASE_OPTIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define DROVER_CONFIG "/etc/drover/drover.conf"
+
+/* clang-format off */
+/* X(section, name, type, default, min, max, help)
+ * types: str (max = length), path, name, u64, bytes, ms (duration), flag, list (comma separated) */
+#define OPTION_TABLE(X) \
+	X(node,        id,            name,  "",                    0, 63,   "this node's id in the roster; default: the host name") \
+	X(node,        key,           path,  "/etc/drover/node.key",0, 4095, "CURVE key file (mode 0600)") \
+	X(node,        roster,        path,  "/etc/drover/roster",  0, 4095, "nodes and their public keys") \
+	X(node,        state,         path,  "/var/lib/drover",     0, 4095, "durable state: journals, store, logs") \
+	X(node,        run,           path,  "/run/drover",         0, 4095, "volatile state on tmpfs: sockets, images") \
+	X(node,        user,          name,  "drover",              0, 31,   "user of everything that touches the network") \
+	X(node,        log,           name,  "info",                0, 8,    "err, warn, info or debug") \
+	X(coordinator, commands,      str,   "tcp://*:7400",        0, 255,  "endpoint that workers and remote operators dial") \
+	X(coordinator, beats,         str,   "tcp://*:7401",        0, 255,  "endpoint that heartbeats come to") \
+	X(coordinator, local,         str,   "ipc:///run/drover/coordinator.sock", 0, 100, "endpoint of the local command line") \
+	X(coordinator, interval,      ms,    "1s",                  100, 10000, "heartbeat interval asked of workers") \
+	X(coordinator, headroom,      u64,   "10",                  0, 90,   "memory kept free on a target, percent of its total") \
+	X(worker,      coordinators,  list,  "",                    0, 1023, "coordinator addresses, host or host:port; empty: found over mDNS") \
+	X(worker,      storage,       path,  "/var/lib/ct",         0, 4095, "where bundles and root filesystems live") \
+	X(worker,      bridge,        name,  "br0",                 0, 15,   "bridge that containers' veths are plugged into") \
+	X(worker,      runtimes,      list,  "runc,crun",           0, 255,  "runtimes to look for, in this order") \
+	X(worker,      hold,          ms,    "60s",                 1000, 3600000, "a held source thaws by itself after this") \
+	X(worker,      criu,          path,  "/usr/sbin/criu",      0, 4095, "the criu program") \
+	X(worker,      labels,        list,  "",                    0, 1023, "key=value labels of this host") \
+	X(discovery,   mdns,          flag,  "yes",                 0, 1,    "advertise and browse over Avahi") \
+	X(transfer,    key,           path,  "/etc/drover/transfer_key", 0, 4095, "SSH private key of user drover") \
+	X(transfer,    sessions,      u64,   "1",                   1, 8,    "SSH sessions a migration uses") \
+	X(transfer,    codec,         name,  "auto",                0, 8,    "auto, none, lz4 or zstd") \
+	X(transfer,    rate,          bytes, "0",                   0, 0,    "bytes a second a migration may send; 0: no limit") \
+	X(cli,         coordinator,   str,   "",                    0, 255,  "endpoint to dial; default: the local coordinator") \
+	X(cli,         server,        name,  "",                    0, 63,   "roster id of the coordinator at a tcp endpoint")
+/* clang-format on */
+
+enum option {
+#define X(section, name, type, def, min, max, help) OPT_##section##_##name,
+	OPTION_TABLE(X)
+#undef X
+	OPTION_COUNT
+};
+
+struct options; /* one value for every row */
+
+/* Defaults only. */
+struct options *options_new(void);
+void options_free(struct options **options);
+
+/* Reads an INI file over what is set. An absent file is -ERR_nosuch; any wrong line is -ERR_config
+ * with "file:line: what (did you mean …?)" and leaves *options as it was. */
+int options_load(struct options *options, const char *path, struct err *err);
+
+/* One assignment "section.name=value" from a command line. */
+int options_set(struct options *options, const char *assignment, struct err *err);
+
+/* Values; str and list options as text, borrowed until the next load. */
+const char *options_str(const struct options *options, enum option option);
+uint64_t options_u64(const struct options *options, enum option option);
+bool options_flag(const struct options *options, enum option option);
+
+/* Number of comma separated items of a list option, and a copy of the i-th in buf[size]. */
+size_t options_list_len(const struct options *options, enum option option);
+bool options_list_get(const struct options *options, enum option option, size_t i, char *buf,
+		      size_t size);
+
+/* Every row with its type, default, limits and help, as the manual page prints it. */
+void options_print(const struct options *options, FILE *out);
+
+/* Generic INI reading under the same rules of error text: calls row for each line; row returns 0 or
+ * -ERR with err set, and the file and line are put before it. */
+typedef int ini_row(void *arg, const char *section, const char *name, const char *value,
+		    struct err *err);
+int ini_read(const char *path, ini_row *row, void *arg, struct err *err);
+
+#endif

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Every message and every field, once. The C structs, the validator, the encoder, the decoder and
+ * the JSON printer come from these rows (proto/msg.c). A key is never reused for another meaning
+ * within its struct: a removed field leaves its number in a "reserved" comment. Limits are part of
+ * the row and are enforced before anything is allocated.
+ *
+ * F(u64|i64|f64|flag, key, name)        plain values, absent = 0 / false
+ * F(str|bin, key, name, max)            text without NUL / bytes; max in bytes; absent = NULL / 0
+ * F(strs, key, name, max items, max)    list of texts
+ * F(obj, key, name, struct)             nested record, absent = NULL
+ * F(list, key, name, struct, max items) list of records */
+#ifndef DROVER_PROTO_SCHEMA_H
+#define DROVER_PROTO_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* clang-format off */
+
+/* What a coordinator asks of a worker, DESIGN.md §4. X(name, wire number, who: S source, T target) */
+#define STEP_TABLE(X) \
+	X(check,    1, "ST") /* facts and verdict; S opens the warm session to T */ \
+	X(reserve,  2, "T")  /* memory, disk, staging, ticket, closed network */ \
+	X(sync,     3, "S")  /* root filesystem while it runs */ \
+	X(precopy,  4, "S")  /* memory while it runs */ \
+	X(hold,     5, "S")  /* HELD: gate, freeze, dump, the rest, sealed manifest */ \
+	X(arm,      6, "T")  /* verify, restore up to the blocked hook: PREPARED */ \
+	X(release,  7, "S")  /* RELEASED: gives GRANT */ \
+	X(start,    8, "T")  /* RUNNING: the point of no return */ \
+	X(retire,   9, "S")  /* DONE: destroys the frozen copy */ \
+	X(clean,   10, "ST") /* staging wiped, ticket burnt */ \
+	X(abort,   11, "S")  /* before RELEASED: thaw; after it only with a REFUSED proof */ \
+	X(refuse,  12, "T")  /* REFUSED: kill what was armed, drop what was reserved */ \
+	X(report,  13, "ST") /* what the journal says of this migration; changes nothing */ \
+	X(log,     14, "ST") /* the tail of the dump or restore log */
+
+/* One value for one network address or route is text: "10.0.0.2/24", "default via 10.0.0.1". */
+#define MSG_net(F) \
+	F(str,  1, kind, 15)           /* named, private, host, none */ \
+	F(str,  2, netns, 255)         /* path in config.json */ \
+	F(str,  3, ifname, 15)         /* inside */ \
+	F(str,  4, host_ifname, 15)    /* outside end of the veth */ \
+	F(str,  5, mac, 17) \
+	F(u64,  6, mtu) \
+	F(strs, 7, addrs, 8, 63) \
+	F(strs, 8, routes, 8, 127) \
+	F(strs, 9, neigh, 64, 79)      /* "10.0.0.1 02:00:00:00:00:01" */ \
+	F(str, 10, bridge, 15)
+
+#define MSG_reason(F) \
+	F(str,  1, code, 31)           /* E-CPU-XSAVE … */ \
+	F(str,  2, why, 500) \
+	F(str,  3, fix, 500) \
+	F(flag, 4, warning)            /* may move all the same */ \
+	F(str,  5, skip, 31)           /* name that --skip takes, empty: cannot be skipped */
+
+#define MSG_mount(F) \
+	F(str, 1, target, 1023) \
+	F(str, 2, source, 1023) \
+	F(str, 3, type, 31)
+
+#define MSG_container(F) \
+	F(str,  1, id, 63) \
+	F(str,  2, runtime, 31) \
+	F(str,  3, status, 15)         /* created running paused stopped */ \
+	F(str,  4, image, 1023)        /* lower directory, or image id */ \
+	F(str,  5, bundle, 1023) \
+	F(u64,  6, pid) \
+	F(u64,  7, rss_bytes) \
+	F(u64,  8, limit_bytes)        /* 0 = none */ \
+	F(u64,  9, cpu_permille)       /* of one core */ \
+	F(obj, 10, net, net) \
+	F(strs,11, labels, 32, 255) \
+	F(list,12, mounts, mount, 64)  /* bind mounts and devices' sources only */ \
+	F(strs,13, devices, 32, 255) \
+	F(u64, 14, tasks) \
+	F(flag,15, io_uring) \
+	F(flag,16, tty) \
+	F(flag,17, external_unix) \
+	F(flag,18, shares_netns) \
+	F(flag,19, inet_sockets) \
+	F(u64, 20, tree_bytes)         /* overlay upper or plain root filesystem, 0 = not measured */ \
+	F(u64, 21, tcp_established) \
+	F(str, 22, migration, 26)      /* this host's journal holds it for this migration */ \
+	F(str, 23, authority, 15)      /* own held released prepared running lost, from the journal */ \
+	F(u64, 24, started_ms) \
+	F(strs,25, listening, 64, 63)
+
+#define MSG_runtime(F) \
+	F(str, 1, name, 31) \
+	F(str, 2, version, 63) \
+	F(str, 3, path, 1023) \
+	F(flag,4, checkpoint)          /* can checkpoint here */
+
+#define MSG_network(F) \
+	F(str, 1, bridge, 15) \
+	F(str, 2, subnet, 63) \
+	F(u64, 3, mtu) \
+	F(u64, 4, speed_mbit)
+
+#define MSG_usage(F) \
+	F(str, 1, id, 63) \
+	F(str, 2, status, 15) \
+	F(u64, 3, rss_bytes) \
+	F(u64, 4, cpu_permille)
+
+/* Worker → coordinator, and back. */
+#define MSG_hello(F) \
+	F(str, 1, node, 63) \
+	F(str, 2, version, 31) \
+	F(str, 3, boot_id, 36) \
+	F(str, 4, instance, 26)        /* ULID of this worker process */ \
+	F(u64, 5, wall_ms)
+
+#define MSG_welcome(F) \
+	F(u64, 1, interval_ms) \
+	F(u64, 2, epoch) \
+	F(str, 3, coordinator, 63) \
+	F(str, 4, version, 31)
+
+#define MSG_beat(F) \
+	F(str,  1, boot_id, 36) \
+	F(str,  2, instance, 26) \
+	F(u64,  3, seq) \
+	F(f64,  4, load1) \
+	F(u64,  5, cpus) \
+	F(u64,  6, cpu_permille)       /* of the whole host */ \
+	F(f64,  7, psi_cpu)            /* some avg10, percent */ \
+	F(f64,  8, psi_mem) \
+	F(f64,  9, psi_io) \
+	F(u64, 10, mem_total_bytes) \
+	F(u64, 11, mem_available_bytes) \
+	F(u64, 12, net_bytes_s) \
+	F(u64, 13, caps_revision) \
+	F(u64, 14, wall_ms) \
+	F(list,15, usage, usage, 512) \
+	F(u64, 16, storage_free_bytes) \
+	F(u64, 17, staging_free_bytes)
+
+#define MSG_caps(F) \
+	F(u64,  1, revision) \
+	F(str,  2, boot_id, 36) \
+	F(str,  3, kernel, 127) \
+	F(str,  4, arch, 15) \
+	F(str,  5, cpu_model, 127) \
+	F(strs, 6, cpu_features, 512, 31) \
+	F(u64,  7, xsave_bytes) \
+	F(u64,  8, criu_version)       /* major × 10000 + minor × 100 + sub; 0 = none */ \
+	F(strs, 9, criu_features, 32, 31) \
+	F(str, 10, criu_path, 1023) \
+	F(list,11, runtimes, runtime, 8) \
+	F(u64, 12, cgroup_version) \
+	F(flag,13, soft_dirty) \
+	F(flag,14, userfaultfd) \
+	F(str, 15, thp, 15)            /* always madvise never */ \
+	F(u64, 16, storage_total_bytes) \
+	F(u64, 17, storage_free_bytes) \
+	F(u64, 18, staging_total_bytes) \
+	F(u64, 19, staging_free_bytes) \
+	F(list,20, networks, network, 8) \
+	F(strs,21, labels, 32, 255) \
+	F(list,22, containers, container, 512) \
+	F(bin, 23, cpuinfo, 65536)     /* criu cpuinfo image of this host */ \
+	F(list,24, problems, reason, 32) \
+	F(str, 25, version, 31) \
+	F(u64, 26, mem_total_bytes) \
+	F(u64, 27, cpus) \
+	F(u64, 28, wall_ms) \
+	F(u64, 29, ssh_port) \
+	F(strs,30, images, 128, 255) \
+	F(str, 31, criu_check, 500)    /* what `criu check` said, empty = good */ \
+	F(str, 32, instance, 26)
+
+#define MSG_ask(F) \
+	F(str,  1, migration, 26) \
+	F(str,  2, container, 63) \
+	F(u64,  3, step) \
+	F(u64,  4, attempt)            /* of this step; a repeat carries the same number */ \
+	F(u64,  5, epoch)              /* of this migration's handover */ \
+	F(u64,  6, term)               /* coordinator's; older terms are refused */ \
+	F(u64,  7, deadline_ms)        /* from receipt */ \
+	F(str,  8, source, 63) \
+	F(str,  9, target, 63) \
+	F(str, 10, runtime, 31) \
+	F(str, 11, bundle, 1023) \
+	F(str, 12, peer_address, 63) \
+	F(u64, 13, peer_port) \
+	F(bin, 14, ticket, 64) \
+	F(bin, 15, digest, 32)         /* of the sealed manifest */ \
+	F(bin, 16, proof, 128)         /* PREPARED, GRANT, REFUSED or RUNNING of the other side */ \
+	F(obj, 17, net, net) \
+	F(u64, 18, rss_bytes) \
+	F(u64, 19, tree_bytes) \
+	F(strs,20, skip, 16, 31) \
+	F(str, 21, reason, 255) \
+	F(bin, 22, cpuinfo, 65536) \
+	F(obj, 23, container_facts, container) \
+	F(u64, 24, bandwidth)          /* bytes/s this move may use, 0 = no limit */ \
+	F(u64, 25, rounds)             /* most pre-copy rounds */
+
+#define MSG_ack(F) \
+	F(str, 1, migration, 26) \
+	F(u64, 2, step) \
+	F(u64, 3, attempt)
+
+#define MSG_progress(F) \
+	F(str, 1, migration, 26) \
+	F(u64, 2, step) \
+	F(u64, 3, attempt) \
+	F(str, 4, phase, 31)           /* tree, memory, freeze, dump, send, verify, restore */ \
+	F(u64, 5, done_bytes) \
+	F(u64, 6, total_bytes) \
+	F(u64, 7, bytes_s) \
+	F(u64, 8, frozen_us)           /* so far, 0 = runs */ \
+	F(u64, 9, sent_bytes) \
+	F(u64,10, round) \
+	F(u64,11, dirty_bytes_s)
+
+/* Where the frozen time went and what travelled; all of one migration, filled by both sides. */
+#define MSG_figures(F) \
+	F(u64,  1, frozen_us)          /* gate closed to gate open or thaw, as this side saw it */ \
+	F(u64,  2, freeze_us) \
+	F(u64,  3, dump_us) \
+	F(u64,  4, send_us) \
+	F(u64,  5, verify_us) \
+	F(u64,  6, restore_us) \
+	F(u64,  7, start_us) \
+	F(u64,  8, image_bytes) \
+	F(u64,  9, tree_bytes) \
+	F(u64, 10, sent_bytes)         /* on the wire */ \
+	F(u64, 11, pages) \
+	F(u64, 12, zero_pages) \
+	F(u64, 13, known_pages)        /* target had them */ \
+	F(u64, 14, rounds) \
+	F(u64, 15, bytes_s)
+
+#define MSG_answer(F) \
+	F(str,  1, migration, 26) \
+	F(u64,  2, step) \
+	F(u64,  3, attempt) \
+	F(u64,  4, epoch) \
+	F(u64,  5, code)               /* base/err.h, 0 = done */ \
+	F(str,  6, error, 1023) \
+	F(str,  7, fix, 255) \
+	F(str,  8, state, 15)          /* journal state after the step */ \
+	F(bin,  9, ticket, 64) \
+	F(bin, 10, digest, 32) \
+	F(bin, 11, proof, 128) \
+	F(obj, 12, net, net) \
+	F(obj, 13, figures, figures) \
+	F(str, 14, log, 16383) \
+	F(list,15, reasons, reason, 32) \
+	F(obj, 16, facts, container) \
+	F(bin, 17, cpuinfo, 65536)
+
+#define MSG_cancel(F) \
+	F(str, 1, migration, 26) \
+	F(str, 2, reason, 255)
+
+#define MSG_bye(F) \
+	F(str, 1, reason, 255)
+
+/* Command line ↔ coordinator. */
+#define MSG_request(F) \
+	F(str,  1, command, 31)        /* cli/commands name */ \
+	F(str,  2, container, 63) \
+	F(str,  3, host, 63)           /* --to, --host, or the host acted on */ \
+	F(str,  4, job, 63)            /* ULID, a unique tail of one, or a container's name */ \
+	F(strs, 5, skip, 32, 31) \
+	F(flag, 6, force) \
+	F(flag, 7, follow) \
+	F(u64,  8, limit) \
+	F(str,  9, reason, 255) \
+	F(flag,10, yes) \
+	F(strs,11, hosts, 64, 63) \
+	F(u64, 12, deadline_ms) \
+	F(str, 13, from, 63)           /* only containers on this host */ \
+	F(flag,14, all) \
+	F(str, 15, mode, 15) \
+	F(u64, 16, parallel) \
+	F(str, 17, user, 63)           /* who asked, as the CLI believes; for the audit */ \
+	F(str, 18, plan, 262143)       /* saved plan */ \
+	F(flag,19, dry_run)
+
+#define MSG_term(F) \
+	F(str, 1, name, 31) \
+	F(f64, 2, weight) \
+	F(f64, 3, value)               /* 0..1 */
+
+#define MSG_candidate(F) \
+	F(str,  1, host, 63) \
+	F(str,  2, verdict, 15)        /* live warn cold no */ \
+	F(f64,  3, score)              /* 0..100 */ \
+	F(list, 4, terms, term, 16) \
+	F(list, 5, reasons, reason, 32) \
+	F(u64,  6, predicted_frozen_ms) \
+	F(u64,  7, predicted_total_ms)
+
+#define MSG_host(F) \
+	F(str,  1, id, 63) \
+	F(str,  2, role, 15) \
+	F(str,  3, state, 15)          /* up suspect dead unknown */ \
+	F(str,  4, address, 63) \
+	F(u64,  5, age_ms)             /* since its last word */ \
+	F(str,  6, kernel, 127) \
+	F(u64,  7, criu_version) \
+	F(list, 8, runtimes, runtime, 8) \
+	F(u64,  9, cpus) \
+	F(f64, 10, load1) \
+	F(u64, 11, cpu_permille) \
+	F(u64, 12, mem_total_bytes) \
+	F(u64, 13, mem_available_bytes) \
+	F(f64, 14, psi_cpu) \
+	F(f64, 15, psi_mem) \
+	F(f64, 16, psi_io) \
+	F(u64, 17, containers) \
+	F(flag,18, cordoned) \
+	F(str, 19, note, 255) \
+	F(f64, 20, hot)                /* 0..1, the fullest resource */ \
+	F(str, 21, version, 31) \
+	F(strs,22, labels, 32, 255) \
+	F(list,23, problems, reason, 32) \
+	F(u64, 24, storage_free_bytes) \
+	F(u64, 25, staging_free_bytes) \
+	F(str, 26, arch, 15)
+
+#define MSG_job(F) \
+	F(str,  1, id, 26) \
+	F(str,  2, kind, 15)           /* migrate evacuate rebalance restore */ \
+	F(str,  3, container, 63) \
+	F(str,  4, source, 63) \
+	F(str,  5, target, 63) \
+	F(str,  6, state, 15)          /* queued running waiting done */ \
+	F(str,  7, step, 15) \
+	F(str,  8, outcome, 15)        /* MOVED STAYED HELD LOST, empty while it goes on */ \
+	F(str,  9, runs_on, 63)        /* where the container runs now; empty = nowhere or unknown */ \
+	F(u64, 10, code) \
+	F(str, 11, error, 1023) \
+	F(str, 12, fix, 255) \
+	F(u64, 13, started_ms) \
+	F(u64, 14, finished_ms) \
+	F(u64, 15, attempt) \
+	F(u64, 16, epoch) \
+	F(obj, 17, figures, figures) \
+	F(u64, 18, predicted_frozen_ms) \
+	F(str, 19, phase, 31) \
+	F(u64, 20, done_bytes) \
+	F(u64, 21, total_bytes) \
+	F(u64, 22, bytes_s) \
+	F(u64, 23, eta_ms) \
+	F(flag,24, frozen) \
+	F(str, 25, runtime, 31) \
+	F(str, 26, user, 63) \
+	F(str, 27, log, 16383) \
+	F(list,28, reasons, reason, 32) \
+	F(str, 29, parent, 26) \
+	F(f64, 30, score) \
+	F(str, 31, waiting_for, 255)
+
+#define MSG_event(F) \
+	F(u64, 1, seq) \
+	F(u64, 2, wall_ms) \
+	F(str, 3, kind, 31)            /* job.step job.progress job.end host.up host.suspect … */ \
+	F(str, 4, host, 63) \
+	F(str, 5, text, 1023) \
+	F(obj, 6, job, job)
+
+/* An event as history lists it. */
+#define MSG_line(F) MSG_event(F)
+
+#define MSG_place(F) \
+	F(str,  1, host, 63) \
+	F(obj,  2, container, container) \
+	F(str,  3, job, 26) \
+	F(u64,  4, age_ms) \
+	F(str,  5, host_state, 15) \
+	F(str,  6, verdict, 15) \
+	F(list, 7, reasons, reason, 32)
+
+#define MSG_cluster(F) \
+	F(str, 1, coordinator, 63) \
+	F(str, 2, version, 31) \
+	F(u64, 3, epoch) \
+	F(u64, 4, up_ms) \
+	F(u64, 5, hosts_up) \
+	F(u64, 6, hosts_total) \
+	F(u64, 7, containers) \
+	F(u64, 8, jobs_running) \
+	F(u64, 9, held) \
+	F(u64,10, interval_ms)
+
+/* The last reply to a request has final set; with follow, events come in between. */
+#define MSG_reply(F) \
+	F(u64,  1, code) \
+	F(str,  2, error, 1023) \
+	F(str,  3, fix, 255) \
+	F(flag, 4, final) \
+	F(obj,  5, cluster, cluster) \
+	F(list, 6, hosts, host, 16384) \
+	F(list, 7, places, place, 4096) \
+	F(list, 8, jobs, job, 1024) \
+	F(list, 9, candidates, candidate, 16384) \
+	F(list,10, events, line, 1024) \
+	F(str, 11, text, 262143)
+
+/* Records, in order of use, and messages: X(name, wire number). */
+#define RECORD_TABLE(X) \
+	X(net) X(reason) X(mount) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
+	X(candidate) X(host) X(job) X(line) X(place) X(cluster)
+
+#define MESSAGE_TABLE(X) \
+	X(hello,    1) \
+	X(welcome,  2) \
+	X(beat,     3) \
+	X(caps,     4) \
+	X(ask,      5) \
+	X(ack,      6) \
+	X(progress, 7) \
+	X(answer,   8) \
+	X(cancel,   9) \
+	X(bye,     10) \
+	X(request, 11) \
+	X(reply,   12) \
+	X(event,   13)
+/* clang-format on */
+
+struct msg_bin {
+	const uint8_t *data;
+	size_t len;
+};
+
+struct msg_strs {
+	const char **v;
+	size_t n;
+};
+
+#define SCHEMA_u64(name, ...) uint64_t name;
+#define SCHEMA_i64(name, ...) int64_t name;
+#define SCHEMA_f64(name, ...) double name;
+#define SCHEMA_flag(name, ...) bool name;
+#define SCHEMA_str(name, ...) const char *name;
+#define SCHEMA_bin(name, ...) struct msg_bin name;
+#define SCHEMA_strs(name, ...) struct msg_strs name;
+#define SCHEMA_obj(name, record, ...) struct msg_##record *name;
+#define SCHEMA_list(name, record, ...) \
+	struct { \
+		struct msg_##record *v; \
+		size_t n; \
+	} name;
+#define SCHEMA_FIELD(kind, key, name, ...) SCHEMA_##kind(name, ##__VA_ARGS__)
+#define SCHEMA_STRUCT(record) \
+	struct msg_##record { \
+		MSG_##record(SCHEMA_FIELD) \
+	};
+RECORD_TABLE(SCHEMA_STRUCT)
+#undef SCHEMA_STRUCT
+#define SCHEMA_STRUCT(message, number) \
+	struct msg_##message { \
+		MSG_##message(SCHEMA_FIELD) \
+	};
+MESSAGE_TABLE(SCHEMA_STRUCT)
+#undef SCHEMA_STRUCT
+
+enum msg_type {
+#define X(message, number) MSG_TYPE_##message = number,
+	MESSAGE_TABLE(X)
+#undef X
+};
+
+enum step {
+	STEP_none = 0,
+#define X(name, number, who) STEP_##name = number,
+	STEP_TABLE(X)
+#undef X
+	STEP_COUNT
+};
+
+/* "hold", or "?" for a number that is no step; and back (STEP_none when unknown). */
+const char *step_name(uint64_t step);
+enum step step_find(const char *name);
+
+#endif

@@ -24,8 +24,7 @@ int file_poke(int dirfd, const char *path, const char *text);
 
 /* Replaces path durably: temporary file in the same directory, fsync, rename, fsync of the
  * directory. */
-int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
-		      struct err *err);
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
 
 /* write(2) until all is out; pwrite likewise. 0 or -ERR_io/-ERR_nospace. */
 int file_write_all(int fd, const void *data, size_t len, struct err *err);
@@ -38,7 +37,8 @@ int file_mkdirs(const char *path, mode_t mode, struct err *err);
  * RESOLVE_NO_MAGICLINKS. fd or -errno. */
 int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
-/* Removes a tree without following symlinks or crossing into another mount. An absent path is fine. */
+/* Removes a tree without following symlinks or crossing into another mount. An absent path is fine.
+ */
 int file_rmtree(const char *path, struct err *err);
 
 /* fsync of a directory by path. */

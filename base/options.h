@@ -50,7 +50,7 @@ enum option {
 #define X(section, name, type, def, min, max, help) OPT_##section##_##name,
 	OPTION_TABLE(X)
 #undef X
-	OPTION_COUNT
+		OPTION_COUNT
 };
 
 struct options; /* one value for every row */

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MPL-2.0
+# shellcheck shell=bash
+#
+# The roots that hosts run on, and drover built for them. A root is keyed by its recipe, made under
+# a temporary name and renamed, so what is found under its name is always whole. Roots are never
+# written to afterwards: hosts and builds put an overlay on them.
+
+# image_recipe SUITE: everything that decides what a root contains.
+image_recipe() {
+	local msgpack=libmsgpack-c-dev
+	[ "$1" != bookworm ] || msgpack=libmsgpack-dev
+	echo "suite $1"
+	echo packages criu runc crun libcriu2 tini busybox-static \
+		openssh-server openssh-client rsync avahi-daemon avahi-utils dbus \
+		iproute2 iputils-arping iputils-ping nftables procps util-linux jq socat tcpdump \
+		strace gdb-minimal gcc g++ make cmake pkg-config libc6-dev "$msgpack" libczmq-dev \
+		libzmq3-dev libssh2-1-dev libavahi-client-dev libavahi-common-dev libinih-dev \
+		libsmartcols-dev libjansson-dev libsqlite3-dev libcmocka-dev libxxhash-dev \
+		liblz4-dev libzstd-dev libsodium-dev libsystemd-dev libmicrohttpd-dev
+	declare -f image_finish
+}
+
+# image_finish ROOT: what a host of the lab has beyond its packages.
+image_finish() {
+	local root=$1
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+	chmod 755 "$root/usr/sbin/policy-rc.d"
+	rm -f "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id"
+	: >"$root/etc/machine-id"
+	rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+	# sshd's forced command needs a shell; "*" is no password, but not a locked account.
+	chroot "$root" useradd --system --user-group --home-dir /var/lib/drover \
+		--shell /bin/sh --password '*' drover
+	mkdir -p "$root"/etc/drover "$root"/var/lib/drover "$root"/var/lib/ct "$root"/var/log/drover
+	cat >"$root/etc/ssh/sshd_config.d/lab.conf" <<-END
+		UsePAM no
+		UseDNS no
+		PasswordAuthentication no
+		HostKey /etc/ssh/ssh_host_ed25519_key
+		MaxStartups 200
+	END
+}
+
+# image_mirror: where apt on this machine takes Debian's main archive from.
+image_mirror() {
+	list() {
+		# shellcheck disable=SC2016 # apt's own format
+		apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+			'Label: Debian' 'Component: main' | head -n 1
+	}
+	local uri
+	uri=$(list)
+	if [ -z "$uri" ]; then
+		apt-get -qq update >&2
+		uri=$(list)
+	fi
+	[ -n "$uri" ] || die "apt on this machine knows no Debian archive"
+	echo "$uri"
+}
+
+# image_path SUITE: where that suite's root is, or will be.
+image_path() {
+	echo "$cache/root-$1-$(image_recipe "$1" | sha256sum | cut -c 1-12)"
+}
+
+# image_build SUITE: makes the root unless it is there.
+image_build() {
+	local suite=$1 root packages
+	root=$(image_path "$suite")
+	[ ! -d "$root" ] || return 0
+	need mmdebstrap
+	mkdir -p "$cache"
+	(
+		flock 9
+		[ ! -d "$root" ] || exit 0
+		# What an interrupted build left; nobody else is building, we hold the lock.
+		rm -rf "$cache"/root-*.new
+		packages=$(image_recipe "$suite" | sed -n 's/^packages //p' | tr ' ' ,)
+		say "building the $suite root (once, about a minute)"
+		# Old and unreleased suites are often past the date in their Release file.
+		mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
+			--aptopt='Acquire::Check-Valid-Until "false"' \
+			"$suite" "$root.new" "$(image_mirror)" >"$cache/root-$suite.log" 2>&1 9>&- ||
+			die "mmdebstrap failed, see $cache/root-$suite.log"
+		image_finish "$root.new"
+		mv "$root.new" "$root"
+	) 9>"$cache/image.lock"
+}
+
+# source_key SRC: names the build and stage folders of one source tree and suite.
+source_key() {
+	echo "$suite-$(printf %s "$1" | sha256sum | cut -c 1-8)"
+}
+
+# drover_build SRC [CMAKE-ARG]…: builds SRC and the lab's own programs in a throw-away overlay of
+# the root and installs them into the stage folder, which replaces the old one when complete.
+drover_build() {
+	local src key
+	src=$(realpath "$1")
+	shift
+	key=$(source_key "$src")
+	image_build "$suite"
+	mkdir -p "$cache/build-$key"
+	(
+		flock 9
+		rm -rf "$cache/stage-$key.new"
+		mkdir -p "$cache/stage-$key.new"
+		unshare --mount --propagation private bash -euo pipefail "$here/chroot.sh" \
+			"$(image_path "$suite")" "$src" "$here" "$cache/build-$key" \
+			"$cache/stage-$key.new" "$@" 9>&- </dev/null ||
+			die "the build failed"
+		rm -rf "$cache/stage-$key"
+		mv "$cache/stage-$key.new" "$cache/stage-$key"
+	) 9>"$cache/build-$key.lock"
+}
+
+# drover_stage SRC: where SRC was installed.
+drover_stage() {
+	echo "$cache/stage-$(source_key "$(realpath "$1")")"
+}

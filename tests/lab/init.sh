@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MPL-2.0
+# shellcheck shell=bash
+#
+# init.sh NAME ROOT FOLDER RUN-SIZE CGROUP-TYPE
+# Becomes the first process of a host. Started in new mount, pid, uts, ipc and cgroup namespaces
+# and in the host's network namespace; file 3 goes to the tool, which waits there for "PID" (ours,
+# as the machine numbers it) and then "ready". FOLDER holds what survives a crash of the host:
+# up/ for its root, ct/ and lib/ for its storage.
+#
+# It pivots into the new root; CRIU finds no parent mount in a mere chroot.
+
+name=$1 lower=$2 folder=$3 run_size=$4
+
+# /proc is still the machine's.
+read -r pid _ </proc/self/stat
+echo "$pid" >&3
+
+new=$folder/root
+mount -t overlay overlay \
+	-o "lowerdir=$lower,upperdir=$folder/up/upper,workdir=$folder/up/work" "$new"
+cd "$new"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null zero full random urandom tty fuse net/tun; do
+	[ -e "/dev/$node" ] || continue
+	[[ $node != */* ]] || mkdir -p "dev/${node%/*}"
+	: >"dev/$node"
+	mount --bind "/dev/$node" "dev/$node"
+done
+mkdir dev/pts dev/shm dev/mqueue
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+mount -t tmpfs tmpfs dev/shm
+mount -t mqueue mqueue dev/mqueue
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+mount -t tmpfs -o "mode=755,size=$run_size" tmpfs run
+mount -t tmpfs tmpfs tmp
+mount --bind "$folder/ct" var/lib/ct
+mount --bind "$folder/lib" var/lib/drover
+
+mkdir -p old
+pivot_root . old
+cd /
+umount -l /old
+rmdir /old
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+hostname "$name"
+mkdir -p /run/sshd /run/dbus /run/lock /run/netns /run/drover
+chown drover:drover /run/drover
+sysctl -q -w net.ipv4.ip_forward=1
+/usr/sbin/sshd 3>&-
+dbus-daemon --system --fork --nopidfile 3>&-
+avahi-daemon -D 3>&-
+echo ready >&3
+exec 3>&-
+exec /usr/bin/tini -s -- sleep infinity

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The handover of one container, as the journal of one host knows it. Pure: no clock, file or
+ * socket; the executor performs what a plan says, the simulator does so in virtual time.
+ *
+ *          source                                         target
+ *   OWN ──hold──▶ HELD ──release──▶ RELEASED       (none) ──reserve──▶ RESERVED ──arm──▶ PREPARED
+ *    ▲             │ abort,             │                                 │ refuse,        │ start
+ *    │             │ hold deadline      │                                 │ restart        ▼
+ *    └─────────────┘                    │                                 ▼             RUNNING
+ *    ▲                                  │                              REFUSED             │ go failed
+ *    └───── abort with REFUSED ─────────┤                                                  ▼
+ *                                       └─retire─▶ DONE                                   LOST
+ *
+ * A step is a plan: records and acts in order. A record is durable before the next act begins.
+ * HELD: the source alone may thaw. RELEASED: only the target can give authority back. RUNNING is
+ * the single point of no return; REFUSED and LOST are tombstones. */
+#ifndef DROVER_WORKER_HANDOVER_H
+#define DROVER_WORKER_HANDOVER_H
+
+#include "base/err.h"
+#include "worker/wire.h"
+
+#include <limits.h>
+
+/* clang-format off */
+#define HANDOVER_STATE_TABLE(X) \
+	X(none) X(own) X(held) X(released) X(done) \
+	X(reserved) X(prepared) X(running) X(refused) X(lost) X(closed)
+#define HANDOVER_ACT_TABLE(X) \
+	X(none) X(check_source) X(check_target) X(reserve) X(sync) X(gate_close) X(freeze) X(dump) \
+	X(send) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(arm) X(go) X(plug) X(kill) \
+	X(unreserve) X(clean_source) X(clean_target)
+/* clang-format on */
+
+enum handover_state {
+#define X(name) HANDOVER_##name,
+	HANDOVER_STATE_TABLE(X)
+#undef X
+	HANDOVER_STATES
+};
+
+enum handover_act {
+#define X(name) ACT_##name,
+	HANDOVER_ACT_TABLE(X)
+#undef X
+	ACT_COUNT
+};
+
+enum handover_side { SIDE_source = 1, SIDE_target };
+
+/* What the journal keeps of a handover: enough to undo or finish it after a restart. */
+struct handover_row {
+	char migration[ULID_SIZE];
+	char container[NAME_SIZE];
+	char peer[NAME_SIZE];
+	char runtime[32];
+	char bundle[WIRE_PATH];
+	char cgroup[WIRE_PATH];
+	char boot_id[37];
+	uint8_t side;  /* enum handover_side */
+	uint8_t state; /* enum handover_state */
+	uint64_t epoch, term;
+	uint64_t hold_until_boot_ms; /* CLOCK_BOOTTIME; HELD only */
+	int32_t pid;                 /* init of the container */
+	uint8_t made_bundle;         /* target: the bundle directory was made by us */
+	struct net_state net;
+};
+
+/* One operation of a plan: a record to make, or an act to perform. */
+struct handover_op {
+	uint8_t state; /* enum handover_state to record, or 0 */
+	uint8_t act;   /* enum handover_act to perform, or 0 */
+};
+
+/* A plan with what happens when one of its acts fails. */
+struct handover_plan {
+	const char *name;
+	const struct handover_op *ops; /* ends with {0, 0} */
+	const struct handover_plan *on_failure; /* NULL: stay as it is */
+};
+
+/* The plan for a step in a state. *ret_plan NULL with 0: it was done already, answer so. -ERR when
+ * the journal does not allow it: ERR_canceled when this side has given up the epoch, ERR_held when
+ * only the other side may decide, ERR_refused for anything else that does not fit. proof_good says
+ * that the ask carries the other side's proof that this step wants. */
+int handover_plan(enum handover_side side, enum handover_state state, enum step step,
+		  bool proof_good, const struct handover_plan **ret_plan, struct err *err);
+
+/* What to do with a row found at start: the plan that brings it to a safe end, NULL = nothing
+ * (it waits for the other side). same_boot: the host has not been restarted since. */
+const struct handover_plan *handover_recover(enum handover_side side, enum handover_state state,
+					     bool same_boot);
+
+/* The plan of a source that gives up by itself (hold deadline, lost sender). */
+const struct handover_plan *handover_abort_plan(void);
+
+/* Whether the container of a source in this state must not run here. */
+bool handover_is_away(enum handover_state state);
+
+const char *handover_state_name(unsigned state);
+const char *handover_act_name(unsigned act);
+
+/* Proofs until they are signed: "REFUSED <migration> <epoch>". Text in ret[128]. */
+void handover_proof(char ret[128], const char *word, const char *migration, uint64_t epoch);
+bool handover_proof_ok(const uint8_t *proof, size_t len, const char *word, const char *migration,
+		       uint64_t epoch);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The executor's journal: which containers of this host are in other hands, or were. Append-only
+ * rows of one size with a checksum, the last row of a migration counts. A row is on disk (fsync)
+ * before the act that it announces; a failed fsync ends the process, because what the kernel then
+ * holds is unknown (https://wiki.postgresql.org/wiki/Fsync_Errors). */
+#ifndef DROVER_WORKER_JOURNAL_H
+#define DROVER_WORKER_JOURNAL_H
+
+#include "base/err.h"
+#include "worker/handover.h"
+
+struct journal;
+
+/* Opens (or makes) the journal, locks it and calls each for the last row of every migration. A torn
+ * last row is cut off; a damaged row in the middle is -ERR_corrupt and names its number. Rows of
+ * closed migrations are dropped by rewriting when they are more than a thousand. */
+int journal_open(const char *path, void (*each)(void *arg, const struct handover_row *row),
+		 void *arg, struct journal **ret, struct err *err);
+void journal_close(struct journal **journal);
+
+/* Durable when it returns 0. -ERR_nospace when there is no room: nothing was written. Any other
+ * failure of write or fsync ends the process. */
+int journal_append(struct journal *journal, const struct handover_row *row, struct err *err);
+
+#endif

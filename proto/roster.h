@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "proto/keys.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 

@@ -55,7 +55,9 @@ if [ "$net" = netns ]; then
 	END
 	ip link set "$veth" master br0 up
 fi
-"$runtime" run --detach --bundle "$bundle" "$name" >/dev/null 2>"$bundle/start.log" || {
+# What a detached container inherits as its stdio must be something that CRIU can dump.
+"$runtime" --log "$bundle/start.log" run --detach --bundle "$bundle" "$name" \
+	>/dev/null 2>/dev/null || {
 	cat "$bundle/start.log" >&2
 	exit 1
 }

@@ -70,7 +70,7 @@ ct_new() {
 	done
 	[ "$program" != logger ] || args+=(--log /var/log/srv.log --tick 100)
 	args=(/bin/srv --port "$port" --mb "$mb" "${args[@]}")
-	edit+=" | .process.args = $(jq -n '$ARGS.positional' --args -- "${args[@]}")"
+	edit=".process.args = $(jq -n '$ARGS.positional' --args -- "${args[@]}") | $edit"
 	host_exec "$host" bash -euo pipefail -c "$(<"$here/ct-make.sh")" ct-make \
 		"$name" "$runtime" "$net" "$ip" "$port" "$plain" "$start" "$edit" </dev/null
 }

@@ -16,6 +16,7 @@ host_files() {
 	etc=$(host_folder "$name")/up/upper/etc
 	mkdir -p "$keys" "$etc"/ssh "$etc"/drover
 	chmod 700 "$cache/keys"
+	hybrid_config "$etc"
 	ssh_key "$keys/ssh_host_ed25519_key" "$name"
 	ssh_key "$keys/transfer_key" "$name"
 	cp "$keys"/ssh_host_ed25519_key* "$etc/ssh/"

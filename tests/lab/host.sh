@@ -6,22 +6,6 @@
 
 marker=$state/drover-lab
 
-# cgroup_root: this machine's cgroup2 tree; where it has none, one of the lab's own.
-cgroup_root() {
-	findmnt -n -l -t cgroup2 -o SOURCE,TARGET |
-		awk -v own="$state/cgroup" '$1 !~ /^drover-lab/ { print $2; own = ""; exit }
-			END { if (own) print own }'
-}
-
-cgroups=$(cgroup_root)
-
-cgroup_root_mount() {
-	[ "$cgroups" = "$state/cgroup" ] || return 0
-	mkdir -p "$cgroups"
-	mount -t cgroup2 drover-lab "$cgroups"
-}
-
-host_cgroup() { echo "$cgroups/drover-lab-$id/$1"; }
 host_folder() { echo "$state/hosts/$1"; }
 hosts_all() { ls "$state/hosts" 2>/dev/null || true; }
 
@@ -37,26 +21,12 @@ host_pid() {
 	cat "$(host_folder "$1")/pid"
 }
 
-# host_join NAME PID: moves this shell into the host's cgroups. The v1 hierarchies of the machine,
-# if any, count too: CRIU looks at each.
-host_join() {
-	local number controllers path mine at
-	echo "$BASHPID" >"$(host_cgroup "$1")/cgroup.procs"
-	while IFS=: read -r number controllers path; do
-		[ -n "$controllers" ] || continue
-		mine=$(grep "^$number:" "/proc/$BASHPID/cgroup")
-		[ "$mine" != "$number:$controllers:$path" ] || continue
-		at=$(findmnt -n -t cgroup -O "${controllers#name=}" -o TARGET | head -n 1)
-		echo "$BASHPID" >"$at$path/cgroup.procs"
-	done <"/proc/$2/cgroup"
-}
-
 # host_enter NAME NSENTER-OPTION… -- CMD…: replaces this shell.
 host_enter() {
 	local name=$1 pid
 	shift
 	pid=$(host_pid "$name")
-	host_join "$name" "$pid"
+	host_join "$name"
 	# File 9 is the lab's lock.
 	exec 9>&- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		TERM="${TERM:-dumb}" \
@@ -94,17 +64,16 @@ host_make() {
 
 # host_launch NAME: starts it; host_ready waits. Two steps, so that hosts boot at the same time.
 host_launch() {
-	local name=$1 folder cgroup lower
+	local name=$1 folder lower
 	folder=$(host_folder "$name")
-	cgroup=$(host_cgroup "$name")
 	lower=$(cat "$state/root")
 	[ ! -d "$state/stage" ] || lower=$state/stage:$lower
 	net_host_up "$name"
-	mkdir -p "$cgroup"
+	host_cgroups "$name"
 	rm -f "$folder/ready"
 	mkfifo "$folder/ready"
 	(
-		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		host_join "$name"
 		exec 9>&- 3<>"$folder/ready"
 		exec env -i PATH="$PATH" setsid nsenter --net="/run/netns/$(net_ns "$name")" \
 			unshare --mount --pid --uts --ipc --cgroup --fork --propagation private \
@@ -131,22 +100,11 @@ host_ready() {
 	fi
 }
 
-# cgroup_end CGROUP: kills all in it and below, waits until they are gone, removes it.
-cgroup_end() {
-	local cgroup=$1 tries
-	[ -d "$cgroup" ] || return 0
-	for ((tries = 0; tries < 500; tries++)); do
-		echo 1 >"$cgroup/cgroup.kill"
-		find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null && return
-		sleep 0.01
-	done
-	die "processes in $cgroup do not end"
-}
-
 host_crash() {
 	host_known "$1"
 	net_host_silence "$1"
-	cgroup_end "$(host_cgroup "$1")"
+	cgroup_end "/$1"
+	cgroups_sweep "/$1"
 	net_host_down "$1"
 }
 
@@ -211,6 +169,7 @@ lab_up() {
 	# A copy: what is built later must not change under running hosts.
 	cp -a "$(drover_stage "$source")" "$state/stage"
 	cgroup_root_mount
+	cgroups_v1 >"$state/cgroups-v1"
 	pipe_size_raise
 	net_switch_up
 	printf '%s\n' "${sets[@]}" >"$state/sets"
@@ -245,13 +204,14 @@ pipe_size_restore() {
 # lab_down: goes by names and places, not by what an earlier run noted down.
 lab_down() {
 	local ns target
-	cgroup_end "$cgroups/drover-lab-$id"
+	cgroup_end ""
+	cgroups_sweep ""
 	for ns in $(ip netns list | grep -o "^dlab-$id-[a-z]*"); do ip netns del "$ns"; done
 	pipe_size_restore
 	findmnt -n -l -o TARGET | { grep "^$state/" || true; } | tac | while read -r target; do
 		umount "$target"
 	done
-	[ ! -e "$marker" ] || rm -rf --one-file-system "${state:?}"/{hosts,stage,root,run-size,sets,known_hosts,drover,pipe-max-size,cgroup}
+	[ ! -e "$marker" ] || rm -rf --one-file-system "${state:?}"/{hosts,stage,root,run-size,sets,known_hosts,cgroups-v1,drover,pipe-max-size,cgroup}
 	rm -f "$marker" "$state/lock"
 	rmdir "$state" 2>/dev/null || true
 }

@@ -15,7 +15,7 @@
 
 struct cgroup {
 	int version;         /* 1: the freezer hierarchy; 2 */
-	int dir;             /* O_PATH-like descriptor of the directory, owned */
+	int dir;             /* descriptor of the directory, owned, -1 = none */
 	char path[PATH_MAX]; /* absolute */
 };
 

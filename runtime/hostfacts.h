@@ -77,7 +77,7 @@ bool host_parse_bracketed(const char *line, char *ret, size_t size);
 #define CRIU_FEATURE_TABLE(X) \
 	X("mem_dirty_track") X("pagemap_scan") X("uffd") X("uffd-noncoop") X("tcp_half_closed") \
 	X("timerfd") X("tun") X("userns") X("cgroupns") X("seccomp_filters") X("seccomp_suspend") \
-	X("loginuid") X("clone3_set_tid") X("network_lock_nftables") X("rseq") X("openat2") \
+	X("loginuid") X("clone3_set_tid") X("network_lock_nftables") X("get_rseq_conf") X("openat2") \
 	X("ipv6_freebind") X("move_mount_set_group") X("overlayfs_maps")
 /* clang-format on */
 

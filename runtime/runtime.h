@@ -68,6 +68,7 @@ struct runtime_version {
 struct runtime_driver {
 	const char *name;    /* as in the option worker.runtimes */
 	const char *program; /* looked up in RUN_PATH */
+	const char *default_root;
 	/* Request → argv. -ERR_invalid for an id or path that must not enter an argv, -ERR_refused
 	 * for an option that this runtime does not have. */
 	int (*argv)(const struct runtime_driver *driver, enum runtime_op op,
@@ -78,7 +79,6 @@ struct runtime_driver {
 	int (*parse_version)(const char *out, struct runtime_version *ret, struct err *err);
 	int (*parse_list)(const char *out, struct runtime_list *ret, struct err *err);
 	int (*parse_state)(const char *out, struct runtime_container *ret, struct err *err);
-	const void *words; /* the driver's own tables */
 };
 
 /* Row by name, NULL when there is none; and by number, NULL past the end. */

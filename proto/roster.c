@@ -73,7 +73,7 @@ static int set_curve(struct roster_node *node, const char *value, struct err *er
  * authorized_keys and known_hosts, so nothing but the two words' own alphabets gets through. */
 static int copy_ssh_key(char dst[ROSTER_SSH_KEY_SIZE], const char *value, struct err *err)
 {
-	static const char *const types[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
+	static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
 					    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
 	static const char base64[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -82,7 +82,7 @@ static int copy_ssh_key(char dst[ROSTER_SSH_KEY_SIZE], const char *value, struct
 
 	for (size_t i = 0;; i++) {
 		if (i == ARRAY_LEN(types))
-			return fail(err, ERR_config, "unknown ssh key type \"%.*s\"",
+			return fail(err, ERR_config, "unknown ssh key type \"%.*s\": use ed25519",
 				    (int)(type < 40 ? type : 40), value);
 		if (strlen(types[i]) == type && strncmp(types[i], value, type) == 0)
 			break;
@@ -95,7 +95,7 @@ static int copy_ssh_key(char dst[ROSTER_SSH_KEY_SIZE], const char *value, struct
 		return fail(err, ERR_config, "the ssh key is not \"type base64\"");
 	if (!str_fmt(dst, ROSTER_SSH_KEY_SIZE, "%.*s %.*s", (int)type, value, (int)(body + pad),
 		     key))
-		return fail(err, ERR_config, "the ssh key is longer than 4096 bits of RSA");
+		return fail(err, ERR_config, "the ssh key is too long");
 	return 0;
 }
 
@@ -195,9 +195,9 @@ static struct roster_node *section_node(struct roster *roster, const char *id, s
 
 	if (node && strcmp(node->id, id) == 0)
 		return node;
-	if (!name_ok(id)) {
+	if (!name_ok(id) || strlen(id) > ROSTER_ID_LEN) {
 		fail(err, ERR_config, "[%.70s] is no node id: letters, digits, \"_.-\", up to %d",
-		     id, NAME_MAX_LEN);
+		     id, ROSTER_ID_LEN);
 		return NULL;
 	}
 	if (roster->len == ROSTER_NODES_MAX) {

@@ -27,11 +27,12 @@ enum role {
 
 #define ROSTER_ADDRESS_MAX 8
 #define ROSTER_ADDRESS_SIZE 64
-#define ROSTER_SSH_KEY_SIZE 800 /* "ssh-rsa AAAA…": 4096 bits take 724 characters */
+#define ROSTER_SSH_KEY_SIZE 192 /* ed25519 takes 81, ecdsa up to 180; RSA is refused */
+#define ROSTER_ID_LEN 48        /* the INI reader cuts section names at 49 */
 #define ROSTER_NODES_MAX 16384
 
 struct roster_node {
-	char id[NAME_SIZE];
+	char id[NAME_SIZE]; /* at most ROSTER_ID_LEN */
 	enum role role;
 	bool revoked;                           /* refused for good, and dropped when connected */
 	char curve[KEY_Z85_SIZE];               /* public; always set */

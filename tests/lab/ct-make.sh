@@ -4,6 +4,8 @@
 # Runs in a host: makes the bundle, the network and the container. Container storage is a tmpfs:
 # CRIU does not dump an overlay whose layers lie on an overlay, as the host's own root does.
 
+set -euo pipefail
+
 name=$1 runtime=$2 net=$3 ip=$4 port=$5 plain=$6 start=$7 edit=$8
 storage=/var/lib/ct
 image=$storage/images/base

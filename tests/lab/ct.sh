@@ -71,7 +71,7 @@ ct_new() {
 	[ "$program" != logger ] || args+=(--log /var/log/srv.log --tick 100)
 	args=(/bin/srv --port "$port" --mb "$mb" "${args[@]}")
 	edit=".process.args = $(jq -n '$ARGS.positional' --args -- "${args[@]}") | $edit"
-	host_exec "$host" bash -euo pipefail -c "$(<"$here/ct-make.sh")" ct-make \
+	host_exec "$host" bash -c "$(<"$here/ct-make.sh")" ct-make \
 		"$name" "$runtime" "$net" "$ip" "$port" "$plain" "$start" "$edit" </dev/null
 }
 

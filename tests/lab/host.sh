@@ -21,14 +21,24 @@ host_pid() {
 	cat "$(host_folder "$1")/pid"
 }
 
+# close_files FIRST: what the caller of this tool has open from FIRST on is not for the hosts; a
+# lock or a pipe that a daemon kept open would never end. Bash's own 255 closes by itself.
+close_files() {
+	local file
+	for file in /proc/"$BASHPID"/fd/*; do
+		file=${file##*/}
+		[ "$file" -lt "$1" ] || [ "$file" = 255 ] || eval "exec $file>&-"
+	done
+}
+
 # host_enter NAME NSENTER-OPTION… -- CMD…: replaces this shell.
 host_enter() {
 	local name=$1 pid
 	shift
 	pid=$(host_pid "$name")
 	host_join "$name"
-	# File 9 is the lab's lock.
-	exec 9>&- env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+	close_files 3
+	exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		TERM="${TERM:-dumb}" \
 		nsenter -t "$pid" --mount --uts --ipc --net --cgroup --root --wd "$@"
 }
@@ -74,10 +84,11 @@ host_launch() {
 	mkfifo "$folder/ready"
 	(
 		host_join "$name"
-		exec 9>&- 3<>"$folder/ready"
+		exec 3<>"$folder/ready"
+		close_files 4
 		exec env -i PATH="$PATH" setsid nsenter --net="/run/netns/$(net_ns "$name")" \
 			unshare --mount --pid --uts --ipc --cgroup --fork --propagation private \
-			bash -euo pipefail "$here/init.sh" "$name" "$lower" "$folder" \
+			bash "$here/init.sh" "$name" "$lower" "$folder" \
 			"$(cat "$state/run-size")" </dev/null >"$folder/boot.log" 2>&1
 	) &
 }
@@ -162,7 +173,8 @@ lab_up() {
 	[ "$count" -le ${#names[@]} ] || die "at most ${#names[@]} hosts"
 	need nft
 	image_build "$suite"
-	[ -d "$(drover_stage "$source")" ] || drover_build "$source"
+	[ -n "$drover" ] || source=$here
+	stage_is_new "$source" || drover_build "$source"
 	: >"$marker"
 	image_path "$suite" >"$state/root"
 	echo "$run_size" >"$state/run-size"
@@ -180,7 +192,6 @@ lab_up() {
 	for name in "${hosts[@]}"; do host_ready "$name"; done
 	[ -x "$state/stage/usr/bin/drover" ] || return 0
 	daemons_configure "$static"
-	[ -n "$drover" ] || return 0
 	: >"$state/drover"
 	for name in "${hosts[@]}"; do daemon_start "$name" "$(daemon_of "$name")"; done
 	daemons_wait

@@ -105,7 +105,7 @@ drover_build() {
 		flock 9
 		rm -rf "$cache/stage-$key.new"
 		mkdir -p "$cache/stage-$key.new"
-		unshare --mount --propagation private bash -euo pipefail "$here/chroot.sh" \
+		unshare --mount --propagation private bash "$here/chroot.sh" \
 			"$(image_path "$suite")" "$src" "$here" "$cache/build-$key" \
 			"$cache/stage-$key.new" "$@" 9>&- </dev/null ||
 			die "the build failed"
@@ -117,4 +117,14 @@ drover_build() {
 # drover_stage SRC: where SRC was installed.
 drover_stage() {
 	echo "$cache/stage-$(source_key "$(realpath "$1")")"
+}
+
+# stage_is_new SRC: it was built, and with the lab's programs as they are. Whether drover itself is
+# as it is now in the tree is for the caller of `build` to know.
+stage_is_new() {
+	local program
+	for program in srv client; do
+		[ "$(drover_stage "$1")/usr/lib/drover-lab/$program" -nt "$here/$program.c" ] ||
+			return 1
+	done
 }

@@ -9,6 +9,8 @@
 #
 # It pivots into the new root; CRIU finds no parent mount in a mere chroot.
 
+set -euo pipefail
+
 name=$1 lower=$2 folder=$3 run_size=$4
 
 # /proc is still the machine's.

@@ -17,10 +17,13 @@ nothing_left() {
 	[ ! -e "$1" ]
 	[ -z "$(ip netns list | grep "^dlab-$id-")" ]
 	[ -z "$(find /sys/fs/cgroup -type d -name "drover-lab-$id")" ]
-	! grep -q "$1" /proc/self/mountinfo
-	! grep -q "drover-lab-$id" /proc/self/mountinfo
-	! pgrep -f "$1/hosts"
+	not grep -q "$1" /proc/self/mountinfo
+	not grep -q "drover-lab-$id" /proc/self/mountinfo
+	not pgrep -f "$1/hosts"
 }
+
+# not CMD…: unlike "!", its failure fails a test.
+not() { ! "$@"; }
 
 # soon CMD…: within five seconds.
 soon() {
@@ -106,7 +109,7 @@ teardown_file() {
 	lab crash beta
 	run lab exec beta true
 	[ "$status" != 0 ]
-	! reaches alpha 12
+	not reaches alpha 12
 	lab boot beta --no-drover
 	lab exec beta sh -c '[ -e /var/lib/ct/x ] && [ -e /var/lib/drover/x ] && [ -e /etc/x ]'
 	lab exec beta sh -c '[ ! -e /run/x ]'
@@ -132,7 +135,7 @@ teardown_file() {
 
 @test "cut drops both ways, or one; heal undoes it" {
 	lab cut alpha gamma
-	! reaches alpha 13
+	not reaches alpha 13
 	reaches alpha 12
 	lab heal alpha gamma
 	reaches alpha 13
@@ -143,7 +146,7 @@ teardown_file() {
 	lab exec gamma ip neigh replace 10.77.0.11 lladdr 02:77:00:00:01:0b dev br0 nud permanent
 	lab exec gamma sh -c 'echo word | socat -u - UDP-SENDTO:10.77.0.11:9001'
 	soon lab exec alpha grep -q word /run/heard
-	! reaches gamma 11
+	not reaches gamma 11
 	lab heal
 	reaches gamma 11
 }

@@ -9,10 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REC(name) {HANDOVER_##name, 0}
-#define DO(name) {0, ACT_##name}
-#define END {0, 0}
-#define OPS(...) (const struct handover_op[]){__VA_ARGS__, END}
+#define REC(name) \
+	{ \
+		HANDOVER_##name, 0 \
+	}
+#define DO(name) \
+	{ \
+		0, ACT_##name \
+	}
+#define END \
+	{ \
+		0, 0 \
+	}
+#define OPS(...) \
+	(const struct handover_op[]) \
+	{ \
+		__VA_ARGS__, END \
+	}
 
 static const struct handover_plan check_source = {"check", OPS(DO(check_source)), NULL};
 static const struct handover_plan sync_source = {"sync", OPS(REC(own), DO(sync)), NULL};
@@ -61,8 +74,8 @@ static const struct {
 	{STEP_reserve, SIDE_target, IN(none), IN(reserved), false, &reserve_target},
 	{STEP_arm, SIDE_target, IN(reserved), IN(prepared), false, &arm_target},
 	{STEP_start, SIDE_target, IN(prepared), IN(running), true, &start_target},
-	{STEP_refuse, SIDE_target, IN(none) | IN(reserved) | IN(prepared),
-	 IN(refused) | IN(closed), false, &refuse_target},
+	{STEP_refuse, SIDE_target, IN(none) | IN(reserved) | IN(prepared), IN(refused) | IN(closed),
+	 false, &refuse_target},
 	{STEP_clean, SIDE_target, IN(running) | IN(refused) | IN(lost) | IN(reserved),
 	 IN(none) | IN(closed), false, &clean_target},
 };
@@ -79,12 +92,14 @@ static int misfit(enum handover_side side, enum handover_state state, enum step 
 		return fail(err, ERR_canceled, "%s: the target has refused this handover",
 			    step_name(step));
 	if (state == HANDOVER_released)
-		return fail(err, ERR_held, "%s: authority is with the target, only it can give it "
-			    "back", step_name(step));
+		return fail(err, ERR_held,
+			    "%s: authority is with the target, only it can give it "
+			    "back",
+			    step_name(step));
 	if (state == HANDOVER_lost)
 		return fail(err, ERR_lost, "%s: the container died on the target", step_name(step));
-	return fail(err, ERR_refused, "%s does not fit the journal, which says %s",
-		    step_name(step), name);
+	return fail(err, ERR_refused, "%s does not fit the journal, which says %s", step_name(step),
+		    name);
 }
 
 int handover_plan(enum handover_side side, enum handover_state state, enum step step,
@@ -111,7 +126,8 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 	if (side == SIDE_source && state == HANDOVER_held)
 		return &abort_source; /* the sender died with us: what was sent is incomplete */
 	if (side == SIDE_source && state == HANDOVER_own)
-		return &abort_source; /* died between the record and the thaw; thawing twice is free */
+		return &abort_source; /* died between the record and the thaw; thawing twice is free
+				       */
 	if (side == SIDE_source && state == HANDOVER_done)
 		return &retire_source;
 	if (side == SIDE_target && (state == HANDOVER_reserved || state == HANDOVER_prepared))

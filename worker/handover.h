@@ -8,8 +8,8 @@
  *    ▲             │ abort,             │                                 │ refuse,        │ start
  *    │             │ hold deadline      │                                 │ restart        ▼
  *    └─────────────┘                    │                                 ▼             RUNNING
- *    ▲                                  │                              REFUSED             │ go failed
- *    └───── abort with REFUSED ─────────┤                                                  ▼
+ *    ▲                                  │                              REFUSED             │ go
+ * failed └───── abort with REFUSED ─────────┤                                                  ▼
  *                                       └─retire─▶ DONE                                   LOST
  *
  * A step is a plan: records and acts in order. A record is durable before the next act begins.
@@ -37,14 +37,14 @@ enum handover_state {
 #define X(name) HANDOVER_##name,
 	HANDOVER_STATE_TABLE(X)
 #undef X
-	HANDOVER_STATES
+		HANDOVER_STATES
 };
 
 enum handover_act {
 #define X(name) ACT_##name,
 	HANDOVER_ACT_TABLE(X)
 #undef X
-	ACT_COUNT
+		ACT_COUNT
 };
 
 enum handover_side { SIDE_source = 1, SIDE_target };
@@ -76,7 +76,7 @@ struct handover_op {
 /* A plan with what happens when one of its acts fails. */
 struct handover_plan {
 	const char *name;
-	const struct handover_op *ops; /* ends with {0, 0} */
+	const struct handover_op *ops;          /* ends with {0, 0} */
 	const struct handover_plan *on_failure; /* NULL: stay as it is */
 };
 

@@ -81,7 +81,7 @@ static int replay(struct journal *j, struct rows *rows, struct err *err)
 			fail(err, ERR_corrupt, "journal %s: row %llu is damaged", j->path,
 			     (unsigned long long)(j->end / sizeof(row)));
 			return err_fix(err, "compare with the other host's journal before removing "
-				       "it: it says who may run a container");
+					    "it: it says who may run a container");
 		}
 		j->seq = row.seq;
 		rows_put(rows, &row.data);

@@ -57,7 +57,13 @@ struct wire_ask {
 	uint8_t cpuinfo[WIRE_CPUINFO];
 };
 
-enum wire_sent_what { WIRE_CONNECTED = 1, WIRE_OPENED, WIRE_PASSED, WIRE_SEND_PROGRESS, WIRE_SEND_FAILED };
+enum wire_sent_what {
+	WIRE_CONNECTED = 1,
+	WIRE_OPENED,
+	WIRE_PASSED,
+	WIRE_SEND_PROGRESS,
+	WIRE_SEND_FAILED
+};
 
 /* What the sender of one migration says; WIRE_SEND_FAILED ends it (code, error). */
 struct wire_sent {

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What a target does. The hold is CRIU's post-restore action script: drover-hook connects to the
+ * migration's socket and blocks, with every task restored and none running. "go" lets them run; a
+ * broken connection or anything else makes CRIU kill them. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/freezer.h"
+#include "transfer/ticket.h"
+#include "worker/executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define UNPACK_LIMIT_MS 120000
+#define RESTORE_LIMIT_MS 120000
+#define TICKET_LIFE_MS (3600 * 1000)
+
+static const struct runtime_driver *driver_of(const struct mig *m)
+{
+	return runtime_find(m->row.runtime);
+}
+
+/* --- check and reserve --- */
+
+static int refuse(struct mig *m, const char *code, const char *skip, const char *fix,
+		  const char *why, struct err *err)
+{
+	struct msg_reason *reason = scratch_take(&m->scratch, sizeof(*reason));
+
+	reason->code = code;
+	reason->skip = skip;
+	reason->fix = fix;
+	reason->why = scratch_fmt(&m->scratch, "%s", why);
+	m->answer.reasons.v = reason;
+	m->answer.reasons.n = 1;
+	fail(err, ERR_refused, "%s: %s", code, why);
+	return err_fix(err, "%s", fix);
+}
+
+static int check_paths(struct mig *m, struct err *err)
+{
+	char why[WIRE_PATH + 64];
+
+	for (uint32_t i = 0; i < m->ask.n_mounts && i < WIRE_MOUNTS; i++) {
+		if (!m->ask.mounts[i][0] || access(m->ask.mounts[i], F_OK) == 0)
+			continue;
+		str_fmt(why, sizeof(why), "%s is not there", m->ask.mounts[i]);
+		return refuse(m, "E-MOUNT", "mounts", "make it there, or choose another target",
+			      why, err);
+	}
+	return 0;
+}
+
+static int check_image(struct mig *m, struct err *err)
+{
+	char lowers[sizeof(m->ask.image)], why[sizeof(m->ask.image) + 64];
+	char *rest = lowers, *one;
+
+	str_copy(lowers, sizeof(lowers), m->ask.image);
+	while ((one = strsep(&rest, ":"))) {
+		if (!*one || *one != '/' || access(one, F_OK) == 0)
+			continue;
+		str_fmt(why, sizeof(why), "the image directory %s is not there", one);
+		return refuse(m, "E-IMAGE", "", "put the image there, or choose another target",
+			      why, err);
+	}
+	return 0;
+}
+
+static int check_name(struct executor *x, struct mig *m, struct err *err)
+{
+	struct runtime_container found;
+	const struct runtime_driver *driver = driver_of(m);
+	char storage[PATH_MAX];
+
+	if (!driver)
+		return refuse(m, "E-RUNTIME", "", "install it there", "the runtime is not known",
+			      err);
+	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
+	    !str_eq(found.status, "stopped"))
+		return refuse(m, "E-NAME-TAKEN", "", "remove or rename the other one",
+			      "a container of that name exists there", err);
+	str_fmt(storage, sizeof(storage), "%s/", options_str(x->options, OPT_worker_storage));
+	if (m->row.bundle[0] && !str_starts(m->row.bundle, storage))
+		return refuse(m, "E-STORAGE", "", "set worker.storage to the same place on both",
+			      "the bundle is outside the target's container storage", err);
+	return 0;
+}
+
+static int begin_check(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = check_name(x, m, err);
+
+	if (!rc && !m->ask.skip_mounts)
+		rc = check_paths(m, err);
+	if (!rc)
+		rc = check_image(m, err);
+	if (!rc && m->ask.cpuinfo_len && !m->ask.skip_cpu) {
+		struct err why;
+		char work[PATH_MAX];
+
+		str_fmt(work, sizeof(work), "%s/probe", options_str(x->options, OPT_node_run));
+		if (criu_cpuinfo_check(x->criu.path, work, m->ask.cpuinfo, m->ask.cpuinfo_len,
+				       &why))
+			rc = refuse(m, "E-CPU-FEATURES", "cpu",
+				    "choose a host whose CPU has the source's features", why.text,
+				    err);
+	}
+	return rc;
+}
+
+static void ticket_path(const struct executor *x, const struct mig *m, char ret[PATH_MAX])
+{
+	str_fmt(ret, PATH_MAX, "%s/tickets/%s", options_str(x->options, OPT_node_run),
+		m->row.migration);
+}
+
+/* A directory that the unprivileged receiver writes to. */
+static int make_drop(const struct executor *x, const char *path, struct err *err)
+{
+	int rc = file_mkdirs(path, 0711, err);
+
+	if (!rc && (chown(path, x->uid, x->gid) < 0 || chmod(path, 0700) < 0))
+		rc = fail_errno(err, ERR_io, "giving %s to the receiver", path);
+	return rc;
+}
+
+static int make_ticket(struct executor *x, struct mig *m, const char *images, const char *tree,
+		       struct err *err)
+{
+	struct ticket ticket = {.epoch = m->row.epoch};
+	uint8_t *secret = scratch_take(&m->scratch, sizeof(ticket.secret));
+	int rc;
+
+	if (getrandom(ticket.secret, sizeof(ticket.secret), 0) != sizeof(ticket.secret))
+		return fail_errno(err, ERR_io, "random bytes");
+	str_copy(ticket.migration, sizeof(ticket.migration), m->row.migration);
+	str_copy(ticket.images_dir, sizeof(ticket.images_dir), images);
+	str_copy(ticket.tree_dir, sizeof(ticket.tree_dir), tree);
+	ticket.quota_bytes = 4 * m->ask.rss_bytes + 2 * m->ask.tree_bytes + (1ULL << 30);
+	ticket.expires_boot_ms = clock_boot_ms() + TICKET_LIFE_MS;
+	rc = ticket_create(options_str(x->options, OPT_node_run), &ticket, x->uid, x->gid, err);
+	memcpy(secret, ticket.secret, sizeof(ticket.secret));
+	m->answer.ticket = (struct msg_bin){secret, sizeof(ticket.secret)};
+	return rc;
+}
+
+static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
+{
+	char images[PATH_MAX], tree[PATH_MAX], staging[PATH_MAX];
+	struct stat st;
+	int rc = 0;
+
+	m->row.net = m->ask.net;
+	if (m->ask.has_net && m->row.net.kind == NET_NAMED) {
+		rc = net_state_check(&m->row.net, err);
+		if (!rc)
+			rc = net_create(m->row.container, &m->ask.net, &m->row.net, err);
+		if (rc)
+			return rc;
+	}
+	m->row.made_bundle = stat(m->row.bundle, &st) < 0;
+	mig_staging_dir(x, m, staging);
+	mig_images_dir(x, m, images);
+	mig_tree_dir(x, m, tree);
+	rc = file_mkdirs(staging, 0711, err);
+	if (!rc)
+		rc = make_drop(x, images, err);
+	if (!rc)
+		rc = make_drop(x, tree, err);
+	if (!rc)
+		rc = make_ticket(x, m, images, tree, err);
+	/* What reserve made has to be known after a restart, too. */
+	return rc ? rc : journal_append(x->journal, &m->row, err);
+}
+
+/* --- arm --- */
+
+static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
+{
+	char images[PATH_MAX], tree[PATH_MAX], hex[65];
+	auto_argv struct run_argv argv = {0};
+	struct run_spec spec = {.timeout_ms = UNPACK_LIMIT_MS, .stdout_max = 64 * 1024};
+	int rc;
+
+	if (m->ask.digest_len != 32)
+		return fail(err, ERR_protocol, "the manifest's digest is missing");
+	if (m->ask.has_net && m->row.net.kind == NET_NAMED) {
+		m->row.net.n_neigh = m->ask.net.n_neigh;
+		memcpy(m->row.net.neigh, m->ask.net.neigh, sizeof(m->row.net.neigh));
+	}
+	mig_images_dir(x, m, images);
+	mig_tree_dir(x, m, tree);
+	str_hex(hex, m->ask.digest, 32);
+	argv_add(&argv, x->libexec_worker);
+	argv_add(&argv, "--role=unpack");
+	argv_add(&argv, "--images");
+	argv_add(&argv, images);
+	argv_add(&argv, "--tree");
+	argv_add(&argv, tree);
+	argv_add(&argv, "--digest");
+	argv_add(&argv, hex);
+	argv_add(&argv, "--storage");
+	argv_add(&argv, options_str(x->options, OPT_worker_storage));
+	argv_add(&argv, "--root");
+	argv_addf(&argv, "bundle=%s", m->row.bundle);
+	argv_add(&argv, "--root");
+	argv_addf(&argv, "upper=%s/upper", m->row.bundle);
+	argv_add(&argv, "--root");
+	argv_addf(&argv, "rootfs=%s/rootfs", m->row.bundle);
+	argv_add(&argv, "--print-meta");
+	spec.argv = (const char *const *)argv.v;
+	rc = run_start(&spec, clock_mono_ms(), &m->child, err);
+	return rc ? rc : 1;
+}
+
+/* The value of KEY in unpack's "KEY=VALUE" lines. */
+static bool meta(const char *text, const char *key, char *ret, size_t size)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (strncmp(p, key, len) == 0 && p[len] == '=')
+			return str_fmt(ret, size, "%.*s", (int)strcspn(p + len + 1, "\n"),
+				       p + len + 1);
+	return false;
+}
+
+static int mount_rootfs(struct executor *x, struct mig *m, const char *metas, struct err *err)
+{
+	struct rootfs_mount fs = {.kind = ROOTFS_OVERLAY};
+	char kind[16], storage[PATH_MAX];
+	size_t len;
+
+	if (!meta(metas, "kind", kind, sizeof(kind)) || !str_eq(kind, "overlay"))
+		return 0;
+	len = (size_t)snprintf(storage, sizeof(storage), "%s/",
+			       options_str(x->options, OPT_worker_storage));
+	if (!meta(metas, "rootfs", fs.path, sizeof(fs.path)) ||
+	    !meta(metas, "lower", fs.lower, sizeof(fs.lower)))
+		return fail(err, ERR_protocol, "the manifest does not say how the root is mounted");
+	if (meta(metas, "upper", fs.upper, sizeof(fs.upper)) && fs.upper[0] &&
+	    !meta(metas, "work", fs.work, sizeof(fs.work)))
+		return fail(err, ERR_protocol, "the manifest has no overlay work directory");
+	if (!path_ok(fs.path) || strncmp(fs.path, storage, len) ||
+	    (fs.upper[0] && (!path_ok(fs.upper) || strncmp(fs.upper, storage, len) ||
+			     !path_ok(fs.work) || strncmp(fs.work, storage, len))))
+		return fail(err, ERR_denied, "the root would be mounted outside %s", storage);
+	return rootfs_mount(&fs, err);
+}
+
+static int event_unpack(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc;
+
+	if (!run_step(m->child, clock_mono_ms()))
+		return 1;
+	rc = run_check(run_result(m->child), "unpack", err);
+	if (!rc)
+		rc = mount_rootfs(x, m, run_result(m->child)->out, err);
+	run_free(&m->child);
+	m->figures.verify_us = clock_mono_us() - m->act_began_us;
+	return rc;
+}
+
+static int hook_socket(struct executor *x, struct mig *m, struct err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char staging[PATH_MAX];
+
+	mig_staging_dir(x, m, staging);
+	if (!str_fmt(address.sun_path, sizeof(address.sun_path), "%s/hold.sock", staging))
+		return fail(err, ERR_invalid, "path too long for a socket: %s", staging);
+	unlink(address.sun_path);
+	m->hook_listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (m->hook_listen < 0 ||
+	    bind(m->hook_listen, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(address.sun_path, 0600) < 0 || listen(m->hook_listen, 4) < 0)
+		return fail_errno(err, ERR_io, "hook socket %s", address.sun_path);
+	return 0;
+}
+
+static int begin_arm(struct executor *x, struct mig *m, struct err *err)
+{
+	const struct runtime_driver *driver = driver_of(m);
+	char images[PATH_MAX], work[PATH_MAX], staging[PATH_MAX];
+	struct runtime_request request = {
+		.id = m->row.container,
+		.bundle = m->row.bundle,
+		.image_dir = images,
+		.work_dir = work,
+		.tcp_established = true,
+		.file_locks = true,
+		.detach = true,
+	};
+	auto_argv struct run_argv argv = {0};
+	struct run_spec spec;
+	int rc;
+
+	mig_staging_dir(x, m, staging);
+	mig_images_dir(x, m, images);
+	str_fmt(work, sizeof(work), "%s/work", staging);
+	rc = file_mkdirs(work, 0700, err);
+	if (!rc)
+		rc = runtime_forget(driver, NULL, m->row.container, err);
+	if (!rc)
+		rc = hook_socket(x, m, err);
+	if (!rc)
+		rc = driver->argv(driver, RUNTIME_RESTORE, &request, &argv, err);
+	if (rc)
+		return rc;
+	spec = runtime_spec(RUNTIME_RESTORE, &argv, RESTORE_LIMIT_MS);
+	rc = run_start(&spec, clock_mono_ms(), &m->restore, err);
+	if (!rc && m->row.net.kind == NET_NAMED && net_set_neigh(&m->row.net, err))
+		log_warn("neighbours not copied: %s\tmigration=%s", err->text, m->row.migration);
+	return rc ? rc : 1;
+}
+
+static void keep_log(struct executor *x, struct mig *m)
+{
+	char path[PATH_MAX], staging[PATH_MAX];
+	auto_free char *text = NULL;
+	size_t len, at;
+
+	mig_staging_dir(x, m, staging);
+	if (!str_fmt(path, sizeof(path), "%s/work/restore.log", staging) ||
+	    file_read(path, 16 << 20, &text, &len, NULL))
+		return;
+	at = len >= sizeof(m->log_tail) ? len - sizeof(m->log_tail) + 1 : 0;
+	str_copy(m->log_tail, sizeof(m->log_tail), text + at);
+}
+
+static int restore_ended(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc;
+
+	if (!m->restore || !run_step(m->restore, clock_mono_ms()))
+		return 1;
+	rc = run_check(run_result(m->restore), "restore", err);
+	run_free(&m->restore);
+	if (rc)
+		keep_log(x, m);
+	return rc;
+}
+
+/* A connection on the hook's socket: its first bytes are "armed". */
+static bool hook_arrived(struct mig *m)
+{
+	char word[8] = "";
+	int fd = m->hook_listen < 0 ? -1 : accept4(m->hook_listen, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (recv(fd, word, sizeof(word) - 1, 0) != 5 || !str_eq(word, "armed")) {
+		close(fd);
+		return false;
+	}
+	if (m->hook >= 0)
+		close(m->hook);
+	m->hook = fd;
+	return true;
+}
+
+static int event_arm(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc;
+
+	if (hook_arrived(m)) {
+		m->figures.restore_us = clock_mono_us() - m->act_began_us;
+		return 0;
+	}
+	rc = restore_ended(x, m, err);
+	if (rc == 0)
+		return fail(err, ERR_child,
+			    "the restore ended without waiting for the hook: is "
+			    "its action-script configured?");
+	return rc;
+}
+
+/* --- start --- */
+
+/* CRIU calls the script twice for each action; every caller after the decision gets the same word.
+ */
+static void say_go(struct mig *m)
+{
+	if (m->hook < 0)
+		return;
+	if (send(m->hook, "go", 2, MSG_NOSIGNAL) < 0)
+		log_warn("hook went away\tmigration=%s", m->row.migration);
+	close(m->hook);
+	m->hook = -1;
+}
+
+static int begin_go(struct executor *x, struct mig *m, struct err *err)
+{
+	(void)x;
+	if (!m->restore || m->hook < 0)
+		return fail(err, ERR_lost, "the armed container is gone");
+	say_go(m);
+	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
+	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
+		net_announce(&m->row.net, NULL);
+	return 1;
+}
+
+static int event_go(struct executor *x, struct mig *m, struct err *err)
+{
+	if (hook_arrived(m))
+		say_go(m);
+	return restore_ended(x, m, err);
+}
+
+static int begin_plug(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc;
+
+	(void)x;
+	if (m->hook_listen >= 0)
+		close(m->hook_listen);
+	m->hook_listen = -1;
+	m->figures.start_us = clock_mono_us() - m->act_began_us;
+	if (m->row.net.kind != NET_NAMED)
+		return 0;
+	rc = net_gate_open(&m->row.net, err);
+	if (!rc)
+		rc = net_announce(&m->row.net, err);
+	if (rc)
+		log_err("the container runs but its network is closed: %s\tmigration=%s", err->text,
+			m->row.migration);
+	return 0;
+}
+
+/* --- ends --- */
+
+static int begin_kill(struct executor *x, struct mig *m, struct err *err)
+{
+	const struct runtime_driver *driver = driver_of(m);
+	struct runtime_request request = {.id = m->row.container, .force = true};
+	struct runtime_container found;
+	auto_argv struct run_argv argv = {0};
+	struct run_result result = {0};
+	struct run_spec spec;
+	int rc;
+
+	(void)x;
+	if (m->hook >= 0)
+		close(m->hook); /* the script exits with 1, criu kills what it restored */
+	if (m->hook_listen >= 0)
+		close(m->hook_listen);
+	m->hook = m->hook_listen = -1;
+	if (!driver)
+		return 0;
+	if (m->restore) {
+		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};
+
+		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
+			poll(&p, 1, 100);
+		run_free(&m->restore);
+	}
+	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL)) {
+		rc = driver->argv(driver, RUNTIME_DELETE, &request, &argv, err);
+		if (rc)
+			return rc;
+		spec = runtime_spec(RUNTIME_DELETE, &argv, 30000);
+		rc = run_sync(&spec, &result, err);
+		run_result_done(&result);
+		if (rc)
+			return rc;
+	}
+	return runtime_forget(driver, NULL, m->row.container, err);
+}
+
+static void drop_staging(struct executor *x, struct mig *m)
+{
+	char path[PATH_MAX];
+	struct err err;
+
+	ticket_path(x, m, path);
+	unlink(path);
+	mig_staging_dir(x, m, path);
+	if (file_rmtree(path, &err))
+		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);
+	mig_tree_dir(x, m, path);
+	if (file_rmtree(path, &err))
+		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);
+}
+
+static int begin_unreserve(struct executor *x, struct mig *m, struct err *err)
+{
+	auto_bundle struct bundle bundle = {0};
+	int rc = 0;
+
+	drop_staging(x, m);
+	if (m->row.net.kind == NET_NAMED)
+		rc = net_destroy(&m->row.net, err);
+	if (rc)
+		log_warn("network not removed: %s\tmigration=%s", err->text, m->row.migration);
+	if (!m->row.made_bundle || !m->row.bundle[0])
+		return 0;
+	if (!bundle_read(m->row.bundle, &bundle, NULL))
+		rootfs_unmount(bundle.rootfs, NULL);
+	return file_rmtree(m->row.bundle, err);
+}
+
+static int begin_clean(struct executor *x, struct mig *m, struct err *err)
+{
+	(void)err;
+	drop_staging(x, m);
+	return 0;
+}
+
+const struct act acts_target[ACT_COUNT] = {
+	[ACT_check_target] = {begin_check, NULL},
+	[ACT_reserve] = {begin_reserve, NULL},
+	[ACT_unpack] = {begin_unpack, event_unpack},
+	[ACT_arm] = {begin_arm, event_arm},
+	[ACT_go] = {begin_go, event_go},
+	[ACT_plug] = {begin_plug, NULL},
+	[ACT_kill] = {begin_kill, NULL},
+	[ACT_unreserve] = {begin_unreserve, NULL},
+	[ACT_clean_target] = {begin_clean, NULL},
+};

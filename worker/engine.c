@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Carries plans out: record before act, act before answer. One plan a migration at a time; an abort
+ * or refuse that comes while another plan waits interrupts it and follows it. */
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "worker/executor.h"
+
+#include <string.h>
+
+struct mig *mig_find(struct executor *x, const char *migration)
+{
+	struct mig *m = x->migs;
+
+	while (m && !str_eq(m->row.migration, migration))
+		m = m->next;
+	return m;
+}
+
+struct mig *mig_new(struct executor *x, const struct handover_row *row)
+{
+	struct mig *m = mem_new_of(struct mig);
+
+	m->row = *row;
+	m->hook_listen = m->hook = -1;
+	m->next = x->migs;
+	x->migs = m;
+	return m;
+}
+
+void mig_drop(struct executor *x, struct mig *m)
+{
+	for (struct mig **p = &x->migs; *p; p = &(*p)->next)
+		if (*p == m) {
+			*p = m->next;
+			break;
+		}
+	run_free(&m->child);
+	run_free(&m->restore);
+	if (m->hook >= 0)
+		close(m->hook);
+	if (m->hook_listen >= 0)
+		close(m->hook_listen);
+	for (size_t i = 0; i < m->n_given; i++)
+		free(m->given[i].body);
+	bundle_done(&m->bundle);
+	scratch_done(&m->scratch);
+	free(m->queued);
+	free(m);
+}
+
+enum handover_act mig_act(const struct mig *m)
+{
+	return m->plan ? (enum handover_act)m->plan->ops[m->at].act : ACT_none;
+}
+
+static const struct act *act_of(const struct mig *m)
+{
+	const struct act *table = m->row.side == SIDE_source ? acts_source : acts_target;
+
+	return &table[mig_act(m)];
+}
+
+/* --- answers --- */
+
+static void send_answer(struct executor *x, const char *request, const void *body, size_t len)
+{
+	struct wire_out out = {.kind = WIRE_MESSAGE, .type = MSG_TYPE_answer};
+	struct err err;
+
+	str_copy(out.request, sizeof(out.request), request);
+	out.body_len = (uint32_t)len;
+	if (exec_tell(x, &out, body, -1, &err))
+		log_warn("answer not passed on: %s", err.text);
+}
+
+static void keep_answer(struct mig *m, void *body, size_t len)
+{
+	size_t i = m->n_given < ANSWERS_KEPT ? m->n_given++ : 0;
+
+	free(m->given[i].body);
+	m->given[i] = (struct given){m->ask.step, m->ask.attempt, body, len};
+}
+
+static void fill_answer(struct mig *m, const struct wire_ask *ask, const struct err *failure)
+{
+	struct msg_answer *a = &m->answer;
+
+	a->migration = ask->migration;
+	a->step = ask->step;
+	a->attempt = ask->attempt;
+	a->epoch = ask->epoch;
+	a->state = handover_state_name(m->row.state);
+	a->figures = &m->figures;
+	if (!failure)
+		return;
+	a->code = (uint64_t)failure->code;
+	a->error = failure->text;
+	a->fix = failure->fix[0] ? failure->fix : NULL;
+	if (m->log_tail[0])
+		a->log = m->log_tail;
+}
+
+/* The word that this side's state proves to the other. */
+static void add_proof(struct mig *m)
+{
+	static const char *const words[HANDOVER_STATES] = {
+		[HANDOVER_prepared] = "PREPARED",
+		[HANDOVER_released] = "GRANT",
+		[HANDOVER_running] = "RUNNING",
+		[HANDOVER_refused] = "REFUSED",
+	};
+	char *text = scratch_take(&m->scratch, 128);
+
+	if (!words[m->row.state])
+		return;
+	handover_proof(text, words[m->row.state], m->row.migration, m->row.epoch);
+	m->answer.proof = (struct msg_bin){(const uint8_t *)text, strlen(text)};
+}
+
+static void answer(struct executor *x, struct mig *m, const struct err *failure)
+{
+	struct err err;
+	void *body;
+	size_t len;
+
+	fill_answer(m, &m->ask, failure);
+	add_proof(m);
+	if (msg_encode_body(MSG_TYPE_answer, &m->answer, &body, &len, &err)) {
+		log_err("answer cannot be encoded: %s\tmigration=%s", err.text, m->row.migration);
+		return;
+	}
+	keep_answer(m, body, len);
+	send_answer(x, m->ask.request, body, len);
+}
+
+static void answer_once(struct executor *x, const struct wire_ask *ask, const struct mig *m,
+			const struct err *failure)
+{
+	struct mig dummy = {.row.state = m ? m->row.state : HANDOVER_none};
+	auto_free void *body = NULL;
+	struct err err;
+	size_t len;
+
+	fill_answer(&dummy, ask, failure);
+	if (!msg_encode_body(MSG_TYPE_answer, &dummy.answer, &body, &len, &err))
+		send_answer(x, ask->request, body, len);
+}
+
+static void acknowledge(struct executor *x, const struct wire_ask *ask)
+{
+	struct msg_ack ack = {
+		.migration = ask->migration, .step = ask->step, .attempt = ask->attempt};
+	struct wire_out out = {.kind = WIRE_MESSAGE, .type = MSG_TYPE_ack};
+	auto_free void *body = NULL;
+	struct err err;
+	size_t len;
+
+	str_copy(out.request, sizeof(out.request), ask->request);
+	if (msg_encode_body(MSG_TYPE_ack, &ack, &body, &len, &err))
+		return;
+	out.body_len = (uint32_t)len;
+	exec_tell(x, &out, body, -1, &err);
+}
+
+/* --- plans --- */
+
+static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
+{
+	uint8_t before = m->row.state;
+	char point[64];
+	int rc;
+
+	m->row.state = state;
+	if (state == HANDOVER_held)
+		m->row.hold_until_boot_ms =
+			clock_boot_ms() + options_u64(x->options, OPT_worker_hold);
+	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
+	crash_point(point);
+	rc = journal_append(x->journal, &m->row, err);
+	if (rc)
+		m->row.state = before;
+	else
+		m->journalled = true;
+	str_fmt(point, sizeof(point), "worker.%s.recorded", handover_state_name(state));
+	crash_point(point);
+	return rc;
+}
+
+static void finish(struct executor *x, struct mig *m)
+{
+	struct wire_ask *next = m->queued;
+	const char *name = m->plan->name;
+	bool closed = m->row.state == HANDOVER_closed;
+
+	m->plan = NULL;
+	m->act_deadline_ms = 0;
+	log_info("%s %s\tmigration=%s container=%s state=%s node=%s", name,
+		 m->failed ? m->failure.text : "done", m->row.migration, m->row.container,
+		 handover_state_name(m->row.state), x->self);
+	if (!m->self)
+		answer(x, m, m->failed ? &m->failure : NULL);
+	x->next_caps_ms = 0;
+	if (closed) {
+		mig_drop(x, m);
+		return;
+	}
+	if (!next)
+		return;
+	m->queued = NULL;
+	mig_ask(x, next);
+	free(next);
+}
+
+/* Failures of a plan that undoes something are logged and passed over: the next act may still
+ * make the container run. */
+static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
+{
+	run_free(&m->child);
+	log_warn("%s: %s failed: %s\tmigration=%s container=%s node=%s", m->plan->name,
+		 handover_act_name(mig_act(m)), why->text, m->row.migration, m->row.container,
+		 x->self);
+	if (m->failed && !m->plan->on_failure) {
+		m->at++;
+		return true;
+	}
+	if (!m->failed)
+		m->failure = *why;
+	m->failed = true;
+	if (!m->plan->on_failure)
+		return false;
+	m->plan = m->plan->on_failure;
+	m->at = 0;
+	return true;
+}
+
+static void advance(struct executor *x, struct mig *m, int rc, struct err *err)
+{
+	char point[64];
+
+	for (;;) {
+		const struct handover_op *op = &m->plan->ops[m->at];
+
+		if (rc == 1)
+			return;
+		if (rc < 0) {
+			if (!fall_back(x, m, err))
+				break;
+			rc = 0;
+			continue;
+		}
+		if (!op->state && !op->act)
+			break;
+		if (op->state) {
+			rc = record(x, m, op->state, err);
+			m->at += rc == 0;
+			continue;
+		}
+		str_fmt(point, sizeof(point), "worker.%s.act", handover_act_name(op->act));
+		crash_point(point);
+		m->act_began_us = clock_mono_us();
+		rc = act_of(m)->begin(x, m, err);
+		m->at += rc == 0;
+	}
+	finish(x, m);
+}
+
+void mig_begin(struct executor *x, struct mig *m, const struct handover_plan *plan, bool self)
+{
+	struct err err = {0};
+
+	m->plan = plan;
+	m->at = 0;
+	m->failed = false;
+	m->self = self;
+	m->log_tail[0] = '\0';
+	memset(&m->answer, 0, sizeof(m->answer));
+	scratch_done(&m->scratch);
+	advance(x, m, 0, &err);
+}
+
+void mig_event(struct executor *x, struct mig *m)
+{
+	const struct act *act = act_of(m);
+	struct err err = {0};
+	int rc;
+
+	if (!m->plan || !act->event)
+		return;
+	rc = act->event(x, m, &err);
+	m->at += rc == 0;
+	if (rc != 1)
+		advance(x, m, rc, &err);
+}
+
+void mig_fail(struct executor *x, struct mig *m, const struct err *why)
+{
+	struct err err = *why;
+
+	if (m->plan)
+		advance(x, m, -err.code, &err);
+}
+
+/* --- asks --- */
+
+static bool ids_good(const struct wire_ask *ask, struct err *err)
+{
+	bool good = ulid_ok(ask->migration) && name_ok(ask->container) && name_ok(ask->source) &&
+		    name_ok(ask->target) && (!ask->runtime[0] || runtime_find(ask->runtime)) &&
+		    (!ask->bundle[0] || path_ok(ask->bundle));
+
+	if (!good)
+		fail(err, ERR_invalid, "an id or path of the request is malformed");
+	else if (str_eq(ask->source, ask->target))
+		fail(err, ERR_refused, "source and target are the same host");
+	else
+		return true;
+	return false;
+}
+
+static int busy_elsewhere(struct executor *x, const struct wire_ask *ask, struct err *err)
+{
+	for (struct mig *m = x->migs; m; m = m->next) {
+		bool live = m->row.state != HANDOVER_none && m->row.state != HANDOVER_refused &&
+			    m->row.state != HANDOVER_done && m->row.state != HANDOVER_lost &&
+			    m->row.state != HANDOVER_own && m->row.state != HANDOVER_running;
+
+		if (live && str_eq(m->row.container, ask->container) &&
+		    !str_eq(m->row.migration, ask->migration))
+			return fail(err, ERR_busy, "%s is in migration %s, which is %s here",
+				    ask->container, m->row.migration,
+				    handover_state_name(m->row.state));
+	}
+	return 0;
+}
+
+static struct mig *mig_for(struct executor *x, const struct wire_ask *ask)
+{
+	struct handover_row row = {.epoch = ask->epoch, .term = ask->term};
+	bool source = str_eq(ask->source, x->self);
+
+	str_copy(row.migration, sizeof(row.migration), ask->migration);
+	str_copy(row.container, sizeof(row.container), ask->container);
+	str_copy(row.peer, sizeof(row.peer), source ? ask->target : ask->source);
+	str_copy(row.runtime, sizeof(row.runtime), ask->runtime);
+	str_copy(row.bundle, sizeof(row.bundle), ask->bundle);
+	str_copy(row.boot_id, sizeof(row.boot_id), x->boot_id);
+	row.side = source ? SIDE_source : SIDE_target;
+	return mig_new(x, &row);
+}
+
+static bool proof_good(const struct mig *m, const struct wire_ask *ask)
+{
+	static const char *const words[STEP_COUNT] = {
+		[STEP_release] = "PREPARED",
+		[STEP_start] = "GRANT",
+		[STEP_abort] = "REFUSED",
+		[STEP_retire] = "RUNNING",
+	};
+
+	return words[ask->step] && handover_proof_ok(ask->proof, ask->proof_len, words[ask->step],
+						     ask->migration, m->row.epoch);
+}
+
+static bool repeated(struct executor *x, struct mig *m, const struct wire_ask *ask)
+{
+	if (m->plan && !m->self && m->ask.step == ask->step && m->ask.attempt == ask->attempt) {
+		acknowledge(x, ask);
+		return true;
+	}
+	for (size_t i = 0; i < m->n_given; i++)
+		if (m->given[i].step == ask->step && m->given[i].attempt == ask->attempt) {
+			send_answer(x, ask->request, m->given[i].body, m->given[i].len);
+			return true;
+		}
+	return false;
+}
+
+/* Another plan waits for something: abort and refuse break it off and follow; the rest is told to
+ * come again. */
+static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *ask)
+{
+	bool breaks = ask->step == STEP_abort || ask->step == STEP_refuse;
+	enum handover_act act = mig_act(m);
+	struct err err;
+
+	fail(&err, ERR_busy, "still busy with %s", m->plan->name);
+	if (!breaks || m->queued) {
+		answer_once(x, ask, m, &err);
+		return;
+	}
+	m->queued = mem_new_of(struct wire_ask);
+	*m->queued = *ask;
+	acknowledge(x, ask);
+	if (act == ACT_sync || act == ACT_dump || act == ACT_send || act == ACT_unpack ||
+	    act == ACT_arm) {
+		fail(&err, ERR_canceled, "%s was broken off: %s", m->plan->name,
+		     ask->reason[0] ? ask->reason : "asked by the coordinator");
+		mig_fail(x, m, &err);
+	}
+}
+
+static void answer_done(struct executor *x, struct mig *m, const struct wire_ask *ask)
+{
+	m->ask = *ask;
+	memset(&m->answer, 0, sizeof(m->answer));
+	scratch_done(&m->scratch);
+	answer(x, m, NULL);
+}
+
+static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
+					    const struct wire_ask *ask, struct err *err)
+{
+	const struct handover_plan *plan = NULL;
+	int rc = 0;
+
+	if (ask->epoch < m->row.epoch)
+		rc = fail(err, ERR_refused, "epoch %llu is over, this is %llu",
+			  (unsigned long long)ask->epoch, (unsigned long long)m->row.epoch);
+	if (!rc)
+		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(m, ask), &plan,
+				   err);
+	if (rc)
+		answer_once(x, ask, m, err);
+	else if (!plan)
+		answer_done(x, m, ask);
+	return plan;
+}
+
+void mig_ask(struct executor *x, const struct wire_ask *ask)
+{
+	struct mig *m = mig_find(x, ask->migration);
+	const struct handover_plan *plan;
+	struct err err = {0};
+
+	if (!ids_good(ask, &err) ||
+	    (ask->term < x->term && fail(&err, ERR_refused, "a newer coordinator (term %llu) leads",
+					 (unsigned long long)x->term)) ||
+	    (!m && busy_elsewhere(x, ask, &err))) {
+		answer_once(x, ask, m, &err);
+		return;
+	}
+	x->term = ask->term;
+	if (m && repeated(x, m, ask))
+		return;
+	if (ask->step == STEP_report) {
+		if (m && !m->plan)
+			answer_done(x, m, ask);
+		else
+			answer_once(x, ask, m, NULL);
+		return;
+	}
+	if (!m)
+		m = mig_for(x, ask);
+	if (m->plan) {
+		interrupt(x, m, ask);
+		return;
+	}
+	plan = plan_for(x, m, ask, &err);
+	if (!plan)
+		return;
+	if (m->row.state == HANDOVER_none)
+		m->row.epoch = ask->epoch;
+	m->row.term = ask->term;
+	m->ask = *ask;
+	mig_begin(x, m, plan, false);
+}

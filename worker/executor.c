@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The executor's loop: structs from the bus side, children, hooks, deadlines, beats. Timers run on
+ * every turn, however busy the rest is. When the bus side is gone the executor ends, and whatever
+ * was not released runs on: the next start finds the rest in the journal. */
+#include "worker/executor.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define POLL_MAX 1024
+
+/* --- directories --- */
+
+void mig_staging_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX])
+{
+	str_fmt(ret, PATH_MAX, "%s/staging/%s", options_str(x->options, OPT_node_run),
+		m->row.migration);
+}
+
+/* The name tells drover-hook that a restore from here must ask first. */
+void mig_images_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX])
+{
+	str_fmt(ret, PATH_MAX, "%s/staging/%s/drover-images", options_str(x->options, OPT_node_run),
+		m->row.migration);
+}
+
+void mig_tree_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX])
+{
+	str_fmt(ret, PATH_MAX, "%s/.drover/%s", options_str(x->options, OPT_worker_storage),
+		m->row.migration);
+}
+
+/* --- the bus side --- */
+
+int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd, struct err *err)
+{
+	struct iovec parts[] = {{out, sizeof(*out)}, {(void *)body, out->body_len}};
+	char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr h = {.msg_iov = parts, .msg_iovlen = body ? 2 : 1};
+
+	out->magic = WIRE_MAGIC;
+	if (sizeof(*out) + out->body_len > WIRE_OUT_MAX)
+		return fail(err, ERR_invalid, "message of %u bytes for the bus side",
+			    out->body_len);
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		h.msg_control = control;
+		h.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	if (sendmsg(x->bus, &h, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return fail_errno(err, ERR_unreachable, "bus side");
+	return 0;
+}
+
+static void on_progress(struct executor *x, struct mig *m, const struct wire_sent *sent)
+{
+	struct msg_progress p = {.migration = m->row.migration,
+				 .step = m->ask.step,
+				 .attempt = m->ask.attempt,
+				 .phase = sent->phase,
+				 .done_bytes = sent->done_bytes,
+				 .total_bytes = sent->total_bytes,
+				 .bytes_s = sent->bytes_s,
+				 .sent_bytes = sent->sent_bytes,
+				 .round = sent->rounds};
+	struct wire_out out = {.kind = WIRE_MESSAGE, .type = MSG_TYPE_progress};
+	auto_free void *body = NULL;
+	struct err err;
+	size_t len;
+
+	if (m->row.state == HANDOVER_held)
+		p.frozen_us = clock_mono_us() - m->gate_closed_us;
+	str_copy(out.request, sizeof(out.request), m->ask.request);
+	if (msg_encode_body(MSG_TYPE_progress, &p, &body, &len, &err))
+		return;
+	out.body_len = (uint32_t)len;
+	exec_tell(x, &out, body, -1, &err);
+}
+
+static void on_passed(struct mig *m, const struct wire_sent *sent)
+{
+	struct msg_figures *f = &m->figures;
+
+	m->passing = false;
+	memcpy(m->digest, sent->digest, sizeof(m->digest));
+	m->has_digest = true;
+	f->image_bytes += sent->image_bytes;
+	f->tree_bytes = sent->tree_bytes ? sent->tree_bytes : f->tree_bytes;
+	f->sent_bytes += sent->sent_bytes;
+	f->pages += sent->pages;
+	f->zero_pages += sent->zero_pages;
+	f->known_pages += sent->known_pages;
+	f->rounds += sent->rounds;
+	f->bytes_s = sent->bytes_s;
+}
+
+static void on_sent(struct executor *x, struct wire_sent *sent)
+{
+	struct mig *m;
+	struct err err;
+
+	sent->migration[ULID_LEN] = sent->error[sizeof(sent->error) - 1] = '\0';
+	sent->phase[sizeof(sent->phase) - 1] = '\0';
+	m = mig_find(x, sent->migration);
+	if (!m || m->row.side != SIDE_source)
+		return;
+	if (sent->what == WIRE_SEND_PROGRESS) {
+		on_progress(x, m, sent);
+		return;
+	}
+	if (sent->what == WIRE_SEND_FAILED || sent->code) {
+		fail(&err, (enum err_code)(sent->code ? sent->code : ERR_io), "%s", sent->error);
+		m->sender_open = m->passing = false;
+		if (mig_act(m) == ACT_sync || mig_act(m) == ACT_send || mig_act(m) == ACT_dump)
+			mig_fail(x, m, &err);
+		return;
+	}
+	if (sent->what != WIRE_PASSED || !m->passing)
+		return;
+	on_passed(m, sent);
+	if (mig_act(m) == ACT_sync || mig_act(m) == ACT_send)
+		mig_event(x, m);
+}
+
+/* False when the bus side has closed its end. */
+static bool on_bus(struct executor *x)
+{
+	static union {
+		struct wire_in_head head;
+		struct wire_ask ask;
+		struct wire_sent sent;
+	} in;
+	ssize_t n = recv(x->bus, &in, sizeof(in), MSG_DONTWAIT);
+
+	if (n == 0)
+		return false;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (in.head.magic != WIRE_MAGIC)
+		return true;
+	if (in.head.kind == WIRE_SENT && n == sizeof(in.sent)) {
+		on_sent(x, &in.sent);
+	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
+		char *texts[] = {in.ask.migration, in.ask.request,      in.ask.container,
+				 in.ask.source,    in.ask.target,       in.ask.runtime,
+				 in.ask.bundle,    in.ask.peer_address, in.ask.reason,
+				 in.ask.image};
+		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE,
+				  32,        WIRE_PATH, 64,        256,       sizeof(in.ask.image)};
+
+		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+			texts[i][sizes[i] - 1] = '\0';
+		for (size_t i = 0; i < WIRE_MOUNTS; i++)
+			in.ask.mounts[i][WIRE_PATH - 1] = '\0';
+		if (in.ask.step < STEP_COUNT && in.ask.proof_len <= sizeof(in.ask.proof) &&
+		    in.ask.cpuinfo_len <= sizeof(in.ask.cpuinfo) &&
+		    in.ask.ticket_len <= sizeof(in.ask.ticket))
+			mig_ask(x, &in.ask);
+	}
+	return true;
+}
+
+/* --- deadlines --- */
+
+static bool quiet(const struct executor *x)
+{
+	for (struct mig *m = x->migs; m; m = m->next)
+		if (m->plan || m->row.state == HANDOVER_held || m->row.state == HANDOVER_prepared)
+			return false;
+	return true;
+}
+
+static void on_hold_deadline(struct executor *x, struct mig *m)
+{
+	struct err err;
+
+	log_warn("hold deadline passed, resuming\tmigration=%s container=%s node=%s",
+		 m->row.migration, m->row.container, x->self);
+	if (!m->plan) {
+		mig_begin(x, m, handover_abort_plan(), true);
+		return;
+	}
+	fail(&err, ERR_timeout, "the hold deadline passed before the container was released");
+	mig_fail(x, m, &err);
+}
+
+static void on_timers(struct executor *x, uint64_t now_ms)
+{
+	uint64_t boot_ms = clock_boot_ms();
+
+	for (struct mig *m = x->migs, *next; m; m = next) {
+		next = m->next;
+		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
+		    boot_ms >= m->row.hold_until_boot_ms &&
+		    !(m->plan && m->plan == handover_abort_plan()))
+			on_hold_deadline(x, m);
+	}
+	if (now_ms >= x->next_beat_ms) {
+		facts_beat(x, now_ms);
+		x->next_beat_ms = now_ms + options_u64(x->options, OPT_coordinator_interval);
+	}
+	if (now_ms >= x->next_caps_ms && quiet(x))
+		facts_caps(x, now_ms);
+}
+
+static int next_timeout(const struct executor *x, uint64_t now_ms)
+{
+	uint64_t at = x->next_beat_ms;
+
+	for (struct mig *m = x->migs; m; m = m->next) {
+		uint64_t child = m->child ? run_deadline_ms(m->child) : UINT64_MAX;
+		uint64_t restore = m->restore ? run_deadline_ms(m->restore) : UINT64_MAX;
+
+		at = child < at ? child : at;
+		at = restore < at ? restore : at;
+		if (m->row.state == HANDOVER_held && now_ms + 250 < at)
+			at = now_ms + 250; /* CLOCK_BOOTTIME may jump over a suspend */
+	}
+	return at <= now_ms ? 0 : (int)(at - now_ms);
+}
+
+/* --- the loop --- */
+
+static size_t add_fd(struct pollfd *fds, struct mig **owners, size_t n, int fd, struct mig *m)
+{
+	if (fd < 0 || n == POLL_MAX)
+		return n;
+	fds[n] = (struct pollfd){.fd = fd, .events = POLLIN};
+	owners[n] = m;
+	return n + 1;
+}
+
+static bool known(const struct executor *x, const struct mig *wanted)
+{
+	const struct mig *m = x->migs;
+
+	while (m && m != wanted)
+		m = m->next;
+	return m != NULL;
+}
+
+static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners, int signals)
+{
+	size_t n = add_fd(fds, owners, 0, x->bus, NULL);
+
+	n = add_fd(fds, owners, n, signals, NULL);
+	for (struct mig *m = x->migs; m; m = m->next) {
+		enum handover_act act = mig_act(m);
+
+		if (m->child)
+			n = add_fd(fds, owners, n, run_fd(m->child), m);
+		if (act != ACT_arm && act != ACT_go)
+			continue;
+		if (m->restore)
+			n = add_fd(fds, owners, n, run_fd(m->restore), m);
+		n = add_fd(fds, owners, n, m->hook_listen, m);
+	}
+	return n;
+}
+
+static void loop(struct executor *x, int signals)
+{
+	static struct pollfd fds[POLL_MAX];
+	static struct mig *owners[POLL_MAX];
+
+	while (!x->stopping) {
+		uint64_t now_ms = clock_mono_ms();
+		size_t n = gather(x, fds, owners, signals);
+
+		if (poll(fds, n, next_timeout(x, now_ms)) < 0 && errno != EINTR)
+			break;
+		for (struct mig *m = x->migs, *next; m; m = next) {
+			next = m->next;
+			if (m->child && run_deadline_ms(m->child) <= clock_mono_ms())
+				mig_event(x, m);
+			else if (m->restore && run_deadline_ms(m->restore) <= clock_mono_ms())
+				mig_event(x, m);
+		}
+		for (size_t i = 2; i < n; i++)
+			if (fds[i].revents && known(x, owners[i]))
+				mig_event(x, owners[i]);
+		if (fds[1].revents)
+			x->stopping = true;
+		if (fds[0].revents && !on_bus(x)) {
+			log_err("the bus side is gone, stopping");
+			return;
+		}
+		on_timers(x, clock_mono_ms());
+	}
+}
+
+/* --- start --- */
+
+static void on_row(void *arg, const struct handover_row *row)
+{
+	struct executor *x = arg;
+	struct mig *m = mig_new(x, row);
+
+	m->journalled = true;
+	if (row->term > x->term)
+		x->term = row->term;
+}
+
+/* Whatever the journal knows is brought to a safe end, or waits for the other side. */
+static void recover(struct executor *x)
+{
+	for (struct mig *m = x->migs, *next; m; m = next) {
+		bool same_boot = str_eq(m->row.boot_id, x->boot_id);
+		const struct handover_plan *plan;
+
+		next = m->next;
+		plan = handover_recover(m->row.side, m->row.state, same_boot);
+		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
+			 m->row.migration, m->row.container, handover_state_name(m->row.state),
+			 plan ? plan->name : "none");
+		if (plan)
+			mig_begin(x, m, plan, true);
+	}
+}
+
+static int prepare(struct executor *x, struct err *err)
+{
+	const char *run = options_str(x->options, OPT_node_run);
+	const char *state = options_str(x->options, OPT_node_state);
+	struct passwd *pw = getpwnam(options_str(x->options, OPT_node_user));
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", x->libexec_worker, sizeof(x->libexec_worker) - 1);
+	int rc;
+
+	if (n <= 0)
+		return fail_errno(err, ERR_io, "/proc/self/exe");
+	if (!pw)
+		return fail(err, ERR_config, "there is no user \"%s\"",
+			    options_str(x->options, OPT_node_user));
+	x->uid = pw->pw_uid;
+	x->gid = pw->pw_gid;
+	str_fmt(path, sizeof(path), "%s/probe", run);
+	rc = file_mkdirs(path, 0755, err);
+	if (!rc && chmod(path, 0700) < 0)
+		rc = fail_errno(err, ERR_io, "%s", path);
+	str_fmt(path, sizeof(path), "%s/tickets", run);
+	if (!rc)
+		rc = file_mkdirs(path, 0755, err);
+	if (!rc && (chown(path, x->uid, x->gid) < 0 || chmod(path, 0700) < 0))
+		rc = fail_errno(err, ERR_io, "%s", path);
+	str_fmt(path, sizeof(path), "%s/staging", run);
+	if (!rc)
+		rc = file_mkdirs(path, 0711, err);
+	str_fmt(path, sizeof(path), "%s/.drover", options_str(x->options, OPT_worker_storage));
+	if (!rc)
+		rc = file_mkdirs(path, 0711, err);
+	if (!rc)
+		rc = file_mkdirs(state, 0755, err);
+	file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", x->boot_id, sizeof(x->boot_id));
+	return rc;
+}
+
+int executor_main(int bus_fd, const struct options *options)
+{
+	struct executor *x = mem_new_of(struct executor);
+	char path[PATH_MAX];
+	struct err err;
+	sigset_t mask;
+	int signals;
+
+	x->options = options;
+	x->bus = bus_fd;
+	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
+	ulid_new(x->instance, clock_wall_ms());
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	str_fmt(path, sizeof(path), "%s/executor.journal", options_str(options, OPT_node_state));
+	if (prepare(x, &err) || journal_open(path, on_row, x, &x->journal, &err)) {
+		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		return err_exit_code(err.code);
+	}
+	facts_start(x);
+	recover(x);
+	loop(x, signals);
+	journal_close(&x->journal);
+	return 0;
+}

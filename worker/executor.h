@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The root half of a worker: journal, plans of every handover on this host, children, holds. One
+ * thread, one poll loop. It reads fixed-size structs from the bus side and nothing from the
+ * network. This header is for the files of the executor only. */
+#ifndef DROVER_WORKER_EXECUTOR_H
+#define DROVER_WORKER_EXECUTOR_H
+
+#include "base/options.h"
+#include "proto/msg.h"
+#include "runtime/bundle.h"
+#include "runtime/hostfacts.h"
+#include "runtime/run.h"
+#include "runtime/runtime.h"
+#include "worker/handover.h"
+#include "worker/journal.h"
+
+#include <poll.h>
+
+#define ANSWERS_KEPT 16
+
+/* An answer that was given, for a repeated ask. */
+struct given {
+	uint32_t step;
+	uint64_t attempt;
+	void *body;
+	size_t len;
+};
+
+/* One handover in which this host takes part. */
+struct mig {
+	struct mig *next;
+	struct handover_row row; /* as journalled, or to be journalled next */
+	bool journalled;
+
+	struct wire_ask ask;              /* the step that is being done */
+	struct wire_ask *queued;          /* abort or refuse that waits for an interrupted plan */
+	const struct handover_plan *plan; /* NULL: idle */
+	size_t at;
+	bool failed;
+	bool self; /* the plan was begun by this host itself, nobody is answered */
+	struct err failure;
+
+	struct run *child;   /* of the current act */
+	struct run *restore; /* on a target, from arm to go */
+	int hook_listen, hook;
+	bool sender_open;
+	bool passing;             /* a pass is under way in the sender */
+	uint64_t act_deadline_ms; /* of a pending act without a child, 0 = none */
+
+	struct runtime_container container;
+	struct bundle bundle;
+	struct rootfs_mount rootfs;
+	struct msg_figures figures;
+	uint64_t gate_closed_us, act_began_us;
+	uint8_t digest[32];
+	bool has_digest;
+	char log_tail[4096];
+	struct scratch *scratch; /* texts of the answer */
+	struct msg_answer answer;
+	struct given given[ANSWERS_KEPT];
+	size_t n_given;
+};
+
+struct executor {
+	const struct options *options;
+	int bus;
+	struct journal *journal;
+	struct mig *migs;
+	uint64_t term;
+	char self[NAME_SIZE];
+	char libexec_worker[PATH_MAX]; /* this program, for its roles */
+	char boot_id[37];
+	uid_t uid; /* of the unprivileged user */
+	gid_t gid;
+	bool stopping;
+	struct host_facts host;
+	struct criu_facts criu;
+	struct beat_sample sample;
+	char instance[ULID_SIZE];
+	uint64_t seq, revision, next_beat_ms, next_caps_ms;
+	uint64_t caps_sum; /* of the last capability record, to see a change */
+};
+
+/* Texts that live until the next answer is built. */
+struct scratch {
+	struct scratch *next;
+	char text[];
+};
+const char *scratch_fmt(struct scratch **scratch, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void *scratch_take(struct scratch **scratch, size_t size);
+void scratch_done(struct scratch **scratch);
+
+/* An act begins: 0 done, 1 pending (a child, the sender or the hook will say), -ERR failed. */
+typedef int act_begin(struct executor *x, struct mig *m, struct err *err);
+/* Something happened to a pending act: same answers. */
+typedef int act_event(struct executor *x, struct mig *m, struct err *err);
+
+struct act {
+	act_begin *begin;
+	act_event *event;
+};
+
+extern const struct act acts_source[ACT_COUNT];
+extern const struct act acts_target[ACT_COUNT];
+
+/* Directories of one migration. */
+void mig_images_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
+void mig_staging_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
+void mig_tree_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
+
+/* Tells the bus side; fd is passed along when it is ≥ 0 (and stays the caller's). */
+int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd, struct err *err);
+
+/* worker/engine.c: begins a step or a plan and carries it on until it waits or ends. */
+void mig_ask(struct executor *x, const struct wire_ask *ask);
+void mig_begin(struct executor *x, struct mig *m, const struct handover_plan *plan, bool self);
+void mig_event(struct executor *x, struct mig *m);
+void mig_fail(struct executor *x, struct mig *m, const struct err *why);
+struct mig *mig_find(struct executor *x, const char *migration);
+struct mig *mig_new(struct executor *x, const struct handover_row *row);
+void mig_drop(struct executor *x, struct mig *m);
+enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
+
+/* worker/facts.c */
+void facts_start(struct executor *x);
+void facts_beat(struct executor *x, uint64_t now_ms);
+void facts_caps(struct executor *x, uint64_t now_ms);
+int facts_container(struct executor *x, const struct runtime_driver *driver,
+		    const struct runtime_container *container, struct scratch **scratch,
+		    struct msg_container *ret, struct err *err);
+void facts_net(const struct net_state *net, struct scratch **scratch, struct msg_net *ret);
+
+/* Never returns before the worker is told to stop. Returns the process's exit code. */
+int executor_main(int bus_fd, const struct options *options);
+
+#endif

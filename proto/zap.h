@@ -16,7 +16,7 @@
 
 /* Metadata that an accepted peer's frames carry besides User-Id: the key it proved to hold. Both
  * win over properties of the same name that the peer itself sends in its handshake. */
-#define ZAP_PROPERTY_KEY "Drover-Key"
+#define ZAP_PROPERTY_KEY "X-Drover-Key"
 
 struct zap;
 

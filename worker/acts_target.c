@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -117,12 +116,6 @@ static int begin_check(struct executor *x, struct mig *m, struct err *err)
 	return rc;
 }
 
-static void ticket_path(const struct executor *x, const struct mig *m, char ret[PATH_MAX])
-{
-	str_fmt(ret, PATH_MAX, "%s/tickets/%s", options_str(x->options, OPT_node_run),
-		m->row.migration);
-}
-
 /* A directory that the unprivileged receiver writes to. */
 static int make_drop(const struct executor *x, const char *path, struct err *err)
 {
@@ -133,24 +126,27 @@ static int make_drop(const struct executor *x, const char *path, struct err *err
 	return rc;
 }
 
+static void tickets_dir(const struct executor *x, char ret[PATH_MAX])
+{
+	str_fmt(ret, PATH_MAX, "%s/tickets", options_str(x->options, OPT_node_run));
+}
+
 static int make_ticket(struct executor *x, struct mig *m, const char *images, const char *tree,
 		       struct err *err)
 {
-	struct ticket ticket = {.epoch = m->row.epoch};
-	uint8_t *secret = scratch_take(&m->scratch, sizeof(ticket.secret));
-	int rc;
+	struct ticket *ticket = scratch_take(&m->scratch, sizeof(*ticket));
+	char dir[PATH_MAX];
 
-	if (getrandom(ticket.secret, sizeof(ticket.secret), 0) != sizeof(ticket.secret))
-		return fail_errno(err, ERR_io, "random bytes");
-	str_copy(ticket.migration, sizeof(ticket.migration), m->row.migration);
-	str_copy(ticket.images_dir, sizeof(ticket.images_dir), images);
-	str_copy(ticket.tree_dir, sizeof(ticket.tree_dir), tree);
-	ticket.quota_bytes = 4 * m->ask.rss_bytes + 2 * m->ask.tree_bytes + (1ULL << 30);
-	ticket.expires_boot_ms = clock_boot_ms() + TICKET_LIFE_MS;
-	rc = ticket_create(options_str(x->options, OPT_node_run), &ticket, x->uid, x->gid, err);
-	memcpy(secret, ticket.secret, sizeof(ticket.secret));
-	m->answer.ticket = (struct msg_bin){secret, sizeof(ticket.secret)};
-	return rc;
+	tickets_dir(x, dir);
+	str_copy(ticket->migration, sizeof(ticket->migration), m->row.migration);
+	str_copy(ticket->images, sizeof(ticket->images), images);
+	str_copy(ticket->tree, sizeof(ticket->tree), tree);
+	ticket->epoch = m->row.epoch;
+	ticket->quota_bytes = 4 * m->ask.rss_bytes + 2 * m->ask.tree_bytes + (1ULL << 30);
+	ticket->expiry_boot_ms = clock_boot_ms() + TICKET_LIFE_MS;
+	ticket_new_secret(ticket);
+	m->answer.ticket = (struct msg_bin){ticket->secret, sizeof(ticket->secret)};
+	return ticket_create(dir, ticket, x->uid, x->gid, err);
 }
 
 static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
@@ -483,8 +479,9 @@ static void drop_staging(struct executor *x, struct mig *m)
 	char path[PATH_MAX];
 	struct err err;
 
-	ticket_path(x, m, path);
-	unlink(path);
+	tickets_dir(x, path);
+	if (ticket_burn(path, m->row.migration, &err))
+		log_warn("ticket not burnt: %s\tmigration=%s", err.text, m->row.migration);
 	mig_staging_dir(x, m, path);
 	if (file_rmtree(path, &err))
 		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * From a decoded ask to the fixed-size struct that the executor takes. */
+#include "base/mem.h"
+#include "worker/bus_side.h"
+
+#include <string.h>
+
+static int text(char *to, size_t size, const char *from, const char *name, struct err *err)
+{
+	if (!str_copy(to, size, from))
+		return fail(err, ERR_protocol, "ask.%s is longer than %zu", name, size - 1);
+	return 0;
+}
+
+static int bytes(uint8_t *to, size_t size, uint32_t *len, struct msg_bin from, const char *name,
+		 struct err *err)
+{
+	if (from.len > size)
+		return fail(err, ERR_protocol, "ask.%s is longer than %zu", name, size);
+	if (from.len)
+		memcpy(to, from.data, from.len);
+	*len = (uint32_t)from.len;
+	return 0;
+}
+
+static int net_lists(const struct msg_net *from, struct net_state *to, struct err *err)
+{
+	int rc = 0;
+
+	if (from->addrs.n > NET_ADDRS || from->routes.n > NET_ROUTES || from->neigh.n > NET_NEIGH)
+		return fail(err, ERR_protocol, "ask.net has too many entries");
+	for (; !rc && to->n_addrs < from->addrs.n; to->n_addrs++)
+		rc = net_addr_parse(from->addrs.v[to->n_addrs], &to->addrs[to->n_addrs], err);
+	for (; !rc && to->n_routes < from->routes.n; to->n_routes++)
+		rc = net_route_parse(from->routes.v[to->n_routes], &to->routes[to->n_routes], err);
+	for (; !rc && to->n_neigh < from->neigh.n; to->n_neigh++)
+		rc = net_neigh_parse(from->neigh.v[to->n_neigh], &to->neigh[to->n_neigh], err);
+	return rc;
+}
+
+static int net(const struct msg_net *from, struct net_state *to, struct err *err)
+{
+	int rc = net_kind_parse(from->kind ? from->kind : "none", &to->kind, err);
+
+	if (rc || to->kind != NET_NAMED)
+		return rc;
+	rc = text(to->netns, sizeof(to->netns), from->netns, "net.netns", err);
+	if (!rc)
+		rc = text(to->ifname, sizeof(to->ifname), from->ifname, "net.ifname", err);
+	if (!rc)
+		rc = text(to->host_ifname, sizeof(to->host_ifname), from->host_ifname,
+			  "net.host_ifname", err);
+	if (!rc)
+		rc = text(to->bridge, sizeof(to->bridge), from->bridge, "net.bridge", err);
+	if (!rc)
+		rc = net_mac_parse(from->mac ? from->mac : "", to->mac, err);
+	to->mtu = (uint32_t)from->mtu;
+	to->n_links = 1;
+	return rc ? rc : net_lists(from, to, err);
+}
+
+/* Paths that must exist on this host: sources of binds, and the image's directories. */
+static int facts(const struct msg_container *from, struct wire_ask *to, struct err *err)
+{
+	int rc = 0;
+
+	if (!from)
+		return 0;
+	if (from->mounts.n > WIRE_MOUNTS)
+		return fail(err, ERR_protocol, "more than %d mounts", WIRE_MOUNTS);
+	for (; !rc && to->n_mounts < from->mounts.n; to->n_mounts++)
+		rc = text(to->mounts[to->n_mounts], WIRE_PATH, from->mounts.v[to->n_mounts].source,
+			  "mounts", err);
+	return rc ? rc : text(to->image, sizeof(to->image), from->image, "image", err);
+}
+
+static int texts(const struct msg_ask *ask, struct wire_ask *to, struct err *err)
+{
+	const struct {
+		char *to;
+		size_t size;
+		const char *from, *name;
+	} rows[] = {
+		{to->migration, sizeof(to->migration), ask->migration, "migration"},
+		{to->container, sizeof(to->container), ask->container, "container"},
+		{to->source, sizeof(to->source), ask->source, "source"},
+		{to->target, sizeof(to->target), ask->target, "target"},
+		{to->runtime, sizeof(to->runtime), ask->runtime, "runtime"},
+		{to->bundle, sizeof(to->bundle), ask->bundle, "bundle"},
+		{to->peer_address, sizeof(to->peer_address), ask->peer_address, "peer_address"},
+		{to->reason, sizeof(to->reason), ask->reason, "reason"},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < ARRAY_LEN(rows); i++)
+		rc = text(rows[i].to, rows[i].size, rows[i].from, rows[i].name, err);
+	return rc;
+}
+
+int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to, struct err *err)
+{
+	int rc;
+
+	memset(to, 0, sizeof(*to));
+	to->head = (struct wire_in_head){WIRE_MAGIC, WIRE_ASK};
+	str_copy(to->request, sizeof(to->request), request);
+	to->step = ask->step < STEP_COUNT ? (uint32_t)ask->step : 0;
+	to->attempt = ask->attempt;
+	to->epoch = ask->epoch;
+	to->term = ask->term;
+	to->deadline_ms = ask->deadline_ms;
+	to->rss_bytes = ask->rss_bytes;
+	to->tree_bytes = ask->tree_bytes;
+	to->bandwidth = ask->bandwidth;
+	to->rounds = ask->rounds;
+	to->peer_port = (uint32_t)ask->peer_port;
+	for (size_t i = 0; i < ask->skip.n; i++) {
+		to->skip_cpu |= str_eq(ask->skip.v[i], "cpu");
+		to->skip_mounts |= str_eq(ask->skip.v[i], "mounts");
+	}
+	rc = texts(ask, to, err);
+	if (!rc)
+		rc = bytes(to->ticket, sizeof(to->ticket), &to->ticket_len, ask->ticket, "ticket",
+			   err);
+	if (!rc)
+		rc = bytes(to->digest, sizeof(to->digest), &to->digest_len, ask->digest, "digest",
+			   err);
+	if (!rc)
+		rc = bytes(to->proof, sizeof(to->proof), &to->proof_len, ask->proof, "proof", err);
+	if (!rc)
+		rc = bytes(to->cpuinfo, sizeof(to->cpuinfo), &to->cpuinfo_len, ask->cpuinfo,
+			   "cpuinfo", err);
+	if (!rc && ask->net) {
+		to->has_net = true;
+		rc = net(ask->net, &to->net, err);
+	}
+	return rc ? rc : facts(ask->container_facts, to, err);
+}

@@ -128,12 +128,12 @@ int net_announce(const struct net_state *state, struct err *err);
 
 /* While the container is away its peers' segments are answered with ICMP host-unreachable instead
  * of silence: their TCP then retries at its base interval instead of backing off (RFC 6069). SYN
- * passes. Rules in table bridge drover, one chain a container. May fail without harm: the kernel
- * or nft may lack it. */
+ * passes. One table bridge drover-ID a container. The command may fail without harm: the kernel or
+ * nft may lack it. */
 void net_reject_cmds(const char *id, const struct net_state *state, struct run_cmds *ret_cmds);
 
-/* Removes that container's rules, and the table with its last chain; absent is fine. */
-void net_unreject_cmds(const char *id, const struct net_state *state, struct run_cmds *ret_cmds);
+/* Removes that container's table; absent is fine. */
+void net_unreject_cmds(const char *id, struct run_cmds *ret_cmds);
 
 /* ---- the end ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * Text forms of addresses, routes and neighbours, and the check of a state that another host sent.
- * Parsing accepts exactly what formatting writes: a text is parsed, formatted again and compared, so
- * two spellings of one value cannot exist. Pure. */
+ * Parsing accepts exactly what formatting writes: a text is parsed, formatted again and compared,
+ * so two spellings of one value cannot exist. Pure. */
 #include "runtime/net.h"
 
 #include "base/mem.h"
@@ -36,11 +36,6 @@ int net_kind_parse(const char *text, enum net_kind *ret, struct err *err)
 static unsigned family_bits(uint8_t family)
 {
 	return family == AF_INET ? 32 : 128;
-}
-
-static size_t family_len(uint8_t family)
-{
-	return family == AF_INET ? 4 : 16;
 }
 
 static bool family_ok(uint8_t family)
@@ -174,8 +169,8 @@ static bool mac_parse(const char *text, uint8_t ret_mac[6])
 	char again[NET_TEXT];
 	unsigned m[6];
 
-	if (!text || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1], &m[2], &m[3], &m[4],
-			    &m[5]) != 6)
+	if (!text ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
 		return false;
 	for (int i = 0; i < 6; i++)
 		ret_mac[i] = (uint8_t)m[i];
@@ -249,7 +244,7 @@ int net_state_check(const struct net_state *s, struct err *err)
 		return 0;
 	if (!memchr(s->netns, 0, sizeof(s->netns)) || !netns_ok(s->netns))
 		return fail(err, ERR_invalid, "network: namespace is not /run/netns/NAME");
-	if (!ifname_ok(s->ifname) || !ifname_ok(s->bridge) ||
+	if (!ifname_ok(s->ifname) || (s->bridge[0] && !ifname_ok(s->bridge)) ||
 	    (s->host_ifname[0] && !ifname_ok(s->host_ifname)))
 		return fail(err, ERR_invalid, "network: not an interface name");
 	if ((s->mac[0] & 1) || memcmp(s->mac, zero, 6) == 0)

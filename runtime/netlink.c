@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * netlink(7): one request at a time on a blocking socket; the kernel answers at once. Lengths inside
- * an answer are checked against the bytes received although they come from the kernel. */
+ * netlink(7): one request at a time on a blocking socket; the kernel answers at once. Lengths
+ * inside an answer are checked against the bytes received although they come from the kernel. */
 #include "runtime/netlink.h"
 
 #include "base/mem.h"

@@ -26,8 +26,8 @@ int nl_open(int protocol, const char *netns, struct nl *ret, struct err *err);
 void nl_close(struct nl *nl);
 #define auto_nl __attribute__((cleanup(nl_close)))
 
-/* A request under construction: header, the family's own struct, attributes. Too much for the buffer
- * is our own bug (assert). */
+/* A request under construction: header, the family's own struct, attributes. Too much for the
+ * buffer is our own bug (assert). */
 struct nl_request {
 	_Alignas(NLMSG_ALIGNTO) char buf[2048];
 };

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Finding a container's control group from a task of it, reading it, ending it. Paths come from
+ * /proc/PID/cgroup, which a container cannot write; they are still opened beneath the mount of
+ * their hierarchy only. */
+#include "runtime/cgroup.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/freezer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define PROC_CGROUP_MAX 65536
+#define MOUNTINFO_MAX (4u << 20)
+#define DEPTH_MAX 16
+#define PIDS_MAX 8192
+#define PASS_MS 20 /* how long one pass of a kill by signals waits */
+
+/* Mount point of a hierarchy and which part of it is mounted there. */
+struct hierarchy {
+	char top[PATH_MAX];
+	char root[PATH_MAX];
+};
+
+/* One line of mountinfo (proc(5)): "id parent dev ROOT TOP options … - TYPE source SUPER". */
+static bool match_mount(char *line, int version, struct hierarchy *ret)
+{
+	char *dash = strstr(line, " - "), type[32], super[512];
+
+	if (!dash || sscanf(dash + 3, "%31s %*s %511s", type, super) != 2)
+		return false;
+	if (version == 2 ? !str_eq(type, "cgroup2")
+			 : !str_eq(type, "cgroup") || !strstr(super, "freezer"))
+		return false;
+	return sscanf(line, "%*s %*s %*s %4095s %4095s", ret->root, ret->top) == 2;
+}
+
+static bool find_hierarchy(int version, struct hierarchy *ret)
+{
+	auto_free char *text = NULL;
+	char *save = NULL;
+
+	if (file_read("/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, NULL) < 0)
+		return false;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (match_mount(line, version, ret))
+			return true;
+	return false;
+}
+
+/* The path of a task in a hierarchy, from the text of its /proc/PID/cgroup: lines
+ * "0::/path" (version 2) and "N:controllers:/path". */
+static bool path_of_task(const char *text, int version, char *ret, size_t size)
+{
+	for (const char *p = text; *p; p += *p == '\n') {
+		const char *end = strchrnul(p, '\n');
+		const char *name = memchr(p, ':', (size_t)(end - p));
+		const char *path = name ? memchr(name + 1, ':', (size_t)(end - name - 1)) : NULL;
+		char controllers[256];
+
+		if (path) {
+			str_fmt(controllers, sizeof(controllers), ",%.*s,", (int)(path - name - 1),
+				name + 1);
+			if (version == 2 ? str_starts(p, "0::")
+					 : strstr(controllers, ",freezer,") != NULL)
+				return str_fmt(ret, size, "%.*s", (int)(end - path - 1), path + 1);
+		}
+		p = end;
+	}
+	return false;
+}
+
+/* Whether path is dir or below it. */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return str_starts(path, dir) && (path[n] == 0 || path[n] == '/');
+}
+
+static void cut_at_unit(char *path, const char *systemd_form)
+{
+	char unit[256], slice[128], prefix[64], name[64];
+	char *at;
+
+	if (sscanf(systemd_form, "%127[^:]:%63[^:]:%63[^:]", slice, prefix, name) != 3 ||
+	    !str_fmt(unit, sizeof(unit), "/%s-%s.scope", prefix, name))
+		return;
+	at = strstr(path, unit);
+	if (at && (at[strlen(unit)] == '/' || at[strlen(unit)] == 0))
+		at[strlen(unit)] = 0;
+}
+
+/* A container's own groups lie below the one that config.json names. */
+static void cut_to_config(char *path, const char *cgroups_path)
+{
+	if (!cgroups_path || !*cgroups_path)
+		return;
+	if (*cgroups_path == '/' && strlen(cgroups_path) > 1 && is_below(path, cgroups_path))
+		path[strlen(cgroups_path)] = 0;
+	else if (strchr(cgroups_path, ':'))
+		cut_at_unit(path, cgroups_path);
+}
+
+static bool is_group(const struct cgroup *c)
+{
+	return faccessat(c->dir, c->version == 2 ? "cgroup.freeze" : "freezer.state", F_OK, 0) == 0;
+}
+
+/* The group that we are in ourselves, or one above it. */
+static bool holds_us(const char *path, int version)
+{
+	auto_free char *text = NULL;
+	char own[PATH_MAX];
+
+	return file_read("/proc/self/cgroup", PROC_CGROUP_MAX, &text, NULL, NULL) == 0 &&
+	       path_of_task(text, version, own, sizeof(own)) && is_below(own, path);
+}
+
+/* Opens path of a hierarchy. 0, or -1 when this hierarchy has no group of its own for it. */
+static int open_in(const char *path, int version, struct cgroup *ret)
+{
+	auto_free struct hierarchy *h = mem_new_of(struct hierarchy);
+	auto_close int top = -1;
+	const char *rest = path;
+
+	if (str_eq(path, "/") || strstr(path, "/..") || !find_hierarchy(version, h))
+		return -1;
+	if (!str_eq(h->root, "/")) {
+		if (!is_below(path, h->root))
+			return -1;
+		rest += strlen(h->root);
+	}
+	if (*rest != '/' || !str_fmt(ret->path, sizeof(ret->path), "%s%s", h->top, rest))
+		return -1;
+	top = open(h->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ret->version = version;
+	ret->dir =
+		top < 0 ? -1
+			: file_open_beneath(top, rest + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (ret->dir >= 0 && is_group(ret))
+		return 0;
+	cgroup_done(ret);
+	return -1;
+}
+
+int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct err *err)
+{
+	auto_free char *text = NULL;
+	char proc[64], path[PATH_MAX];
+	int rc;
+
+	ret->dir = -1;
+	str_fmt(proc, sizeof(proc), "/proc/%d/cgroup", (int)pid);
+	if ((rc = file_read(proc, PROC_CGROUP_MAX, &text, NULL, err)) < 0)
+		return rc;
+	for (int version = 2; version >= 1; version--) {
+		if (!path_of_task(text, version, path, sizeof(path)))
+			continue;
+		cut_to_config(path, cgroups_path);
+		if (holds_us(path, version))
+			continue;
+		if (open_in(path, version, ret) == 0)
+			return 0;
+	}
+	return fail(err, ERR_refused, "process %d has no control group of its own", (int)pid);
+}
+
+int cgroup_open_path(const char *path, struct cgroup *ret, struct err *err)
+{
+	struct statfs fs;
+
+	ret->dir = -1;
+	if (!path_ok(path) || !str_copy(ret->path, sizeof(ret->path), path))
+		return fail(err, ERR_invalid, "not a path of a control group: %.100s", path);
+	ret->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (ret->dir < 0)
+		return fail_errno(err, errno == ENOENT ? ERR_nosuch : ERR_io, "%s", path);
+	if (fstatfs(ret->dir, &fs) == 0)
+		ret->version = fs.f_type == CGROUP2_SUPER_MAGIC  ? 2
+			       : fs.f_type == CGROUP_SUPER_MAGIC ? 1
+								 : 0;
+	if (ret->version && is_group(ret))
+		return 0;
+	cgroup_done(ret);
+	return fail(err, ERR_refused, "%s is no control group that can be frozen", path);
+}
+
+void cgroup_done(struct cgroup *cgroup)
+{
+	if (cgroup->dir >= 0)
+		close(cgroup->dir);
+	cgroup->dir = -1;
+}
+
+int cgroup_host_version(char *ret_controllers, size_t size)
+{
+	struct statfs fs;
+	char line[512];
+
+	if (size)
+		*ret_controllers = 0;
+	if (statfs("/sys/fs/cgroup", &fs) < 0)
+		return 0;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return 1;
+	if (file_read_line(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", line, sizeof(line)) > 0) {
+		for (char *p = line; *p; p++)
+			if (*p == ' ')
+				*p = ',';
+		str_copy(ret_controllers, size, line);
+	}
+	return 2;
+}
+
+/* ---- who is in it ---- */
+
+struct pid_list {
+	pid_t *v;
+	size_t max, n;
+};
+
+static void read_procs(int dir, struct pid_list *list)
+{
+	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	auto_fclose FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	long pid;
+
+	while (f && fscanf(f, "%ld", &pid) == 1) {
+		/* 0: a process of another pid namespace that we cannot see. */
+		if (pid <= 0)
+			continue;
+		if (list->n < list->max)
+			list->v[list->n] = (pid_t)pid;
+		list->n++;
+	}
+}
+
+static int walk(int dir, int depth, struct pid_list *list)
+{
+	auto_closedir DIR *d = NULL;
+	const struct dirent *e;
+	int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (again < 0)
+		return errno == ENOENT || errno == ENODEV ? 0 : -ERR_io;
+	read_procs(dir, list);
+	d = fdopendir(again);
+	while (d && depth < DEPTH_MAX && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		auto_close int sub =
+			openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub >= 0)
+			walk(sub, depth + 1, list);
+	}
+	return 0;
+}
+
+ssize_t cgroup_pids(const struct cgroup *cgroup, pid_t *ret_pids, size_t max)
+{
+	struct pid_list list = {.v = ret_pids, .max = max};
+	int rc = walk(cgroup->dir, 0, &list);
+
+	return rc < 0 ? rc : (ssize_t)list.n;
+}
+
+/* ---- what it uses ---- */
+
+/* Value of "key N" in a flat keyed file of a group; false when absent. */
+static bool keyed(int dir, const char *file, const char *key, uint64_t *ret)
+{
+	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+	auto_fclose FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char name[64];
+	unsigned long long value;
+
+	while (f && fscanf(f, "%63s %llu", name, &value) == 2)
+		if (str_eq(name, key)) {
+			*ret = value;
+			return true;
+		}
+	return false;
+}
+
+static uint64_t task_rss(pid_t pid)
+{
+	unsigned long long pages = 0;
+	char path[64], line[128];
+
+	str_fmt(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0)
+		sscanf(line, "%*u %llu", &pages);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* utime + stime of proc_pid_stat(5), after the name, which may contain anything. */
+static uint64_t task_cpu_us(pid_t pid)
+{
+	unsigned long long user = 0, system = 0;
+	char path[64], line[1024], *p;
+
+	str_fmt(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0 && (p = strrchr(line, ')')))
+		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+		       &system);
+	return (user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+int cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret, struct err *err)
+{
+	auto_free pid_t *pids = mem_new(PIDS_MAX, sizeof(*pids));
+	ssize_t n = cgroup_pids(cgroup, pids, PIDS_MAX);
+	uint64_t anon = 0, shmem = 0, limit;
+	bool memory, cpu;
+	char line[64];
+
+	memset(ret, 0, sizeof(*ret));
+	if (n < 0)
+		return fail(err, ERR_io, "reading %s", cgroup->path);
+	ret->processes = (uint64_t)n;
+	memory = cgroup->version == 2 && keyed(cgroup->dir, "memory.stat", "anon", &anon) &&
+		 keyed(cgroup->dir, "memory.stat", "shmem", &shmem);
+	cpu = cgroup->version == 2 && keyed(cgroup->dir, "cpu.stat", "usage_usec", &ret->cpu_us);
+	ret->rss_bytes = anon + shmem;
+	for (ssize_t i = 0; i < n && i < PIDS_MAX; i++) {
+		if (!memory)
+			ret->rss_bytes += task_rss(pids[i]);
+		if (!cpu)
+			ret->cpu_us += task_cpu_us(pids[i]);
+	}
+	if (file_read_line(cgroup->dir, "memory.max", line, sizeof(line)) > 0 &&
+	    str_u64(line, 1, UINT64_MAX, &limit))
+		ret->limit_bytes = limit;
+	return 0;
+}
+
+/* ---- its end ---- */
+
+/* Signals everybody who is in it now and waits a moment for the first of them to go. Answers how
+ * many there were. */
+static ssize_t kill_pass(const struct cgroup *cgroup)
+{
+	auto_free pid_t *pids = mem_new(PIDS_MAX, sizeof(*pids));
+	ssize_t n;
+	struct pollfd p = {.fd = -1, .events = POLLIN};
+
+	/* Frozen, nobody forks away and no pid is given to another process while we use it. */
+	freezer_freeze(cgroup, PASS_MS, NULL);
+	n = cgroup_pids(cgroup, pids, PIDS_MAX);
+	if (n > 0)
+		p.fd = pidfd_open(pids[0], 0);
+	for (ssize_t i = 0; i < n && i < PIDS_MAX; i++)
+		kill(pids[i], SIGKILL);
+	freezer_thaw(cgroup, PASS_MS, NULL);
+	if (n > 0)
+		poll(&p, 1, PASS_MS);
+	if (p.fd >= 0)
+		close(p.fd);
+	return n;
+}
+
+static bool is_populated(const struct cgroup *cgroup, int events)
+{
+	char buf[256];
+	ssize_t n = events < 0 ? -1 : pread(events, buf, sizeof(buf) - 1, 0);
+
+	if (n <= 0)
+		return cgroup_pids(cgroup, NULL, 0) > 0;
+	buf[n] = 0;
+	return strstr(buf, "populated 1") != NULL;
+}
+
+static int kill_at_once(const struct cgroup *cgroup, uint64_t limit_ms)
+{
+	auto_close int events = openat(cgroup->dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	uint64_t until = clock_mono_ms() + limit_ms, now;
+
+	while (is_populated(cgroup, events) && (now = clock_mono_ms()) < until) {
+		struct pollfd p = {.fd = events, .events = POLLPRI};
+
+		poll(&p, 1, (int)(until - now));
+	}
+	return is_populated(cgroup, events) ? -1 : 0;
+}
+
+int cgroup_kill(const struct cgroup *cgroup, uint64_t limit_ms, struct err *err)
+{
+	uint64_t until = clock_mono_ms() + limit_ms;
+
+	if (cgroup->version == 2 && file_poke(cgroup->dir, "cgroup.kill", "1") == 0) {
+		if (kill_at_once(cgroup, limit_ms) == 0)
+			return 0;
+	} else {
+		while (kill_pass(cgroup) > 0)
+			if (clock_mono_ms() >= until)
+				break;
+		if (cgroup_pids(cgroup, NULL, 0) <= 0)
+			return 0;
+	}
+	return fail(err, ERR_timeout, "tasks of %s survive SIGKILL for %llu ms", cgroup->path,
+		    (unsigned long long)limit_ms);
+}
+
+static int remove_tree(int dir, const char *name, int depth)
+{
+	auto_close int self = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_closedir DIR *d = NULL;
+	const struct dirent *e;
+	int again = self < 0 ? -1 : openat(self, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = again < 0 ? NULL : fdopendir(again);
+	while (d && depth < DEPTH_MAX && (e = readdir(d)))
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			remove_tree(self, e->d_name, depth + 1);
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cgroup_remove(const char *path, struct err *err)
+{
+	auto_cgroup struct cgroup c = {.dir = -1};
+	int rc = cgroup_open_path(path, &c, err);
+
+	if (rc == -ERR_nosuch)
+		return 0;
+	if (rc < 0)
+		return rc;
+	errno = -remove_tree(AT_FDCWD, path, 0);
+	return errno ? fail_errno(err, errno == EBUSY ? ERR_busy : ERR_io, "removing %s", path) : 0;
+}

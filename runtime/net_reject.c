@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * nftables: the answer that a container's peers get while it is away, and the removal of what CRIU
+ * may leave in its namespace. */
+#include "runtime/net.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEAL_MS 5000
+
+static void nft_cmd(struct run_cmds *cmds, char *script)
+{
+	struct run_cmd *cmd = run_cmds_add(cmds, script, true);
+
+	argv_add(&cmd->argv, "nft");
+	argv_add(&cmd->argv, "-f");
+	argv_add(&cmd->argv, "-");
+}
+
+/* Appends one rule an address. Peers' SYN is left alone: a connection that is only being made would
+ * fail by the answer. */
+static char *add_rule(char *script, const char *id, const struct net_addr *a)
+{
+	char host[INET6_ADDRSTRLEN];
+	char *longer;
+
+	inet_ntop(a->family, a->addr, host, sizeof(host));
+	longer = str_new("%sadd rule bridge drover-%s away %s daddr %s tcp flags & syn == 0 "
+			 "reject with %s\n",
+			 script, id, a->family == AF_INET ? "ip" : "ip6", host,
+			 a->family == AF_INET ? "icmp type host-unreachable"
+					      : "icmpv6 type no-route");
+	free(script);
+	return longer;
+}
+
+void net_reject_cmds(const char *id, const struct net_state *s, struct run_cmds *ret_cmds)
+{
+	char *script;
+
+	memset(ret_cmds, 0, sizeof(*ret_cmds));
+	if (s->kind != NET_NAMED || !name_ok(id))
+		return;
+	script = str_new("add table bridge drover-%s\n"
+			 "delete table bridge drover-%s\n"
+			 "add table bridge drover-%s\n"
+			 "add chain bridge drover-%s away "
+			 "{ type filter hook prerouting priority -300; }\n",
+			 id, id, id, id);
+	for (uint32_t i = 0; i < s->n_addrs; i++)
+		script = add_rule(script, id, &s->addrs[i]);
+	nft_cmd(ret_cmds, script);
+}
+
+void net_unreject_cmds(const char *id, struct run_cmds *ret_cmds)
+{
+	memset(ret_cmds, 0, sizeof(*ret_cmds));
+	if (name_ok(id))
+		nft_cmd(ret_cmds, str_new("add table bridge drover-%s\n"
+					  "delete table bridge drover-%s\n",
+					  id, id));
+}
+
+static int in_netns(const struct net_state *s, const char *const *words, const char *input,
+		    struct run_result *ret, struct err *err)
+{
+	auto_argv struct run_argv argv = {0};
+	struct run_spec spec = {
+		.argv = (const char *const *)argv.v,
+		.stdin_data = input,
+		.stdin_len = input ? strlen(input) : 0,
+		.stdout_max = 65536,
+		.timeout_ms = HEAL_MS,
+	};
+
+	argv_add(&argv, "nsenter");
+	argv_addf(&argv, "--net=%s", s->netns);
+	for (; *words; words++)
+		argv_add(&argv, *words);
+	return run_sync(&spec, ret, err);
+}
+
+/* Lines "table inet CRIU-1234" of `nft list tables` become a script that deletes them. */
+static char *criu_tables(const char *list)
+{
+	char *script = str_dup("");
+
+	for (const char *p = list; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
+		char family[16], name[64], *longer;
+
+		if (sscanf(p, "table %15s %63s", family, name) != 2 || !str_starts(name, "CRIU"))
+			continue;
+		longer = str_new("%sdelete table %s %s\n", script, family, name);
+		free(script);
+		script = longer;
+	}
+	return script;
+}
+
+static void heal_iptables(const struct net_state *s, const char *program)
+{
+	static const char *const steps[][4] = {
+		{"-D", "INPUT", "-j", "CRIU"},
+		{"-D", "OUTPUT", "-j", "CRIU"},
+		{"-F", "CRIU", NULL, NULL},
+		{"-X", "CRIU", NULL, NULL},
+	};
+	char path[64];
+
+	if (run_find(program, path, sizeof(path), NULL) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		const char *words[] = {program,     "-w",        steps[i][0], steps[i][1],
+				       steps[i][2], steps[i][3], NULL};
+		struct run_result result = {0};
+
+		in_netns(s, words, NULL, &result, NULL);
+		run_result_done(&result);
+	}
+}
+
+int net_heal(const struct net_state *s, struct err *err)
+{
+	static const char *const list[] = {"nft", "list", "tables", NULL};
+	static const char *const apply[] = {"nft", "-f", "-", NULL};
+	struct run_result result = {0};
+	auto_free char *script = NULL;
+	int rc;
+
+	if (s->kind != NET_NAMED && s->kind != NET_PRIVATE)
+		return 0;
+	heal_iptables(s, "iptables");
+	heal_iptables(s, "ip6tables");
+	rc = in_netns(s, list, NULL, &result, err);
+	if (rc == 0)
+		rc = run_check(&result, "nft list tables", err);
+	script = criu_tables(result.out);
+	run_result_done(&result);
+	if (rc < 0 || !*script)
+		return rc;
+	rc = in_netns(s, apply, script, &result, err);
+	if (rc == 0)
+		rc = run_check(&result, "nft", err);
+	run_result_done(&result);
+	return rc;
+}

@@ -208,7 +208,7 @@ daemons_wait() {
 	end=$((SECONDS + ${1:-20}))
 	while [ $SECONDS -lt $end ]; do
 		up=$(host_exec ctl drover status --json 2>/dev/null |
-			jq '[.hosts[]? | select(.state == "up")] | length' 2>/dev/null) || up=0
+			jq '[.. | objects | select(.state? == "up")] | length' 2>/dev/null) || up=0
 		[ "${up:-0}" -lt "$want" ] || return 0
 		sleep 0.1
 	done

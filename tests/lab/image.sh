@@ -7,10 +7,12 @@
 
 # image_recipe SUITE: everything that decides what a root contains.
 image_recipe() {
-	local msgpack=libmsgpack-c-dev
-	[ "$1" != bookworm ] || msgpack=libmsgpack-dev
+	local msgpack=libmsgpack-c-dev libcriu=libcriu2
+	# Its crun cannot checkpoint.
+	[ "$1" != bookworm ] || msgpack=libmsgpack-dev libcriu=
 	echo "suite $1"
-	echo packages criu runc crun libcriu2 tini busybox-static \
+	# shellcheck disable=SC2086 # may be none
+	echo packages criu runc crun $libcriu tini busybox-static \
 		openssh-server openssh-client rsync avahi-daemon avahi-utils dbus \
 		iproute2 iputils-arping iputils-ping nftables procps util-linux jq socat tcpdump \
 		strace gdb-minimal gcc g++ make cmake pkg-config libc6-dev "$msgpack" libczmq-dev \
@@ -75,7 +77,7 @@ image_build() {
 		[ ! -d "$root" ] || exit 0
 		# What an interrupted build left; nobody else is building, we hold the lock.
 		rm -rf "$cache"/root-*.new
-		packages=$(image_recipe "$suite" | sed -n 's/^packages //p' | tr ' ' ,)
+		packages=$(image_recipe "$suite" | sed -n 's/^packages //p' | tr -s ' ' ,)
 		say "building the $suite root (once, about a minute)"
 		# Old and unreleased suites are often past the date in their Release file.
 		mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \

@@ -230,7 +230,7 @@ static bool meta(const char *text, const char *key, char *ret, size_t size)
 	return false;
 }
 
-static int mount_rootfs(struct executor *x, struct mig *m, const char *metas, struct err *err)
+static int mount_rootfs(struct executor *x, const char *metas, struct err *err)
 {
 	struct rootfs_mount fs = {.kind = ROOTFS_OVERLAY};
 	char kind[16], storage[PATH_MAX];
@@ -261,7 +261,7 @@ static int event_unpack(struct executor *x, struct mig *m, struct err *err)
 		return 1;
 	rc = run_check(run_result(m->child), "unpack", err);
 	if (!rc)
-		rc = mount_rootfs(x, m, run_result(m->child)->out, err);
+		rc = mount_rootfs(x, run_result(m->child)->out, err);
 	run_free(&m->child);
 	m->figures.verify_us = clock_mono_us() - m->act_began_us;
 	return rc;

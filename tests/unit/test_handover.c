@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What the journal allows: the rules that keep a container from running twice, checked over every
+ * side, state and step. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "worker/journal.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static bool does(const struct handover_plan *plan, enum handover_act act)
+{
+	for (; plan; plan = plan->on_failure)
+		for (const struct handover_op *op = plan->ops; op->state || op->act; op++)
+			if (op->act == act)
+				return true;
+	return false;
+}
+
+/* Index of a record or act in a plan, -1 when absent. */
+static int at(const struct handover_plan *plan, unsigned state, unsigned act)
+{
+	for (int i = 0; plan->ops[i].state || plan->ops[i].act; i++)
+		if ((state && plan->ops[i].state == state) || (act && plan->ops[i].act == act))
+			return i;
+	return -1;
+}
+
+static void a_released_source_thaws_only_with_proof(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < HANDOVER_STATES; s++)
+		for (unsigned step = 1; step < STEP_COUNT; step++) {
+			const struct handover_plan *plan = NULL;
+			struct err err;
+
+			if (handover_plan(SIDE_source, s, step, false, &plan, &err) || !plan)
+				continue;
+			if (does(plan, ACT_thaw))
+				assert_true(s != HANDOVER_released && s != HANDOVER_done);
+			assert_false(does(plan, ACT_retire));
+		}
+	assert_null(handover_recover(SIDE_source, HANDOVER_released, true));
+	assert_null(handover_recover(SIDE_source, HANDOVER_released, false));
+}
+
+static void a_target_starts_only_prepared_and_with_the_grant(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < HANDOVER_STATES; s++)
+		for (unsigned step = 1; step < STEP_COUNT; step++)
+			for (int proof = 0; proof < 2; proof++) {
+				const struct handover_plan *plan = NULL;
+				struct err err;
+
+				if (handover_plan(SIDE_target, s, step, proof, &plan, &err) ||
+				    !plan || !does(plan, ACT_go))
+					continue;
+				assert_int_equal(s, HANDOVER_prepared);
+				assert_int_equal(step, STEP_start);
+				assert_true(proof);
+				assert_true(at(plan, HANDOVER_running, 0) < at(plan, 0, ACT_go));
+			}
+}
+
+static void running_is_never_refused(void **state)
+{
+	const struct handover_plan *plan;
+	struct err err;
+
+	(void)state;
+	assert_true(handover_plan(SIDE_target, HANDOVER_running, STEP_refuse, true, &plan, &err) <
+		    0);
+	assert_null(handover_recover(SIDE_target, HANDOVER_running, true));
+}
+
+static void records_come_before_acts(void **state)
+{
+	const struct handover_plan *hold, *abort = handover_abort_plan();
+	struct err err;
+
+	(void)state;
+	assert_int_equal(handover_plan(SIDE_source, HANDOVER_own, STEP_hold, false, &hold, &err),
+			 0);
+	assert_int_equal(at(hold, HANDOVER_held, 0), 0);
+	assert_true(at(hold, 0, ACT_gate_close) < at(hold, 0, ACT_freeze));
+	assert_int_equal(at(abort, HANDOVER_own, 0), 0);
+	assert_true(at(abort, 0, ACT_invalidate) < at(abort, 0, ACT_thaw));
+	assert_ptr_equal(hold->on_failure, abort);
+}
+
+/* --- journal --- */
+
+static size_t seen;
+static struct handover_row last;
+
+static void each(void *arg, const struct handover_row *row)
+{
+	(void)arg;
+	seen++;
+	last = *row;
+}
+
+static struct journal *opened(const char *path, int expected)
+{
+	struct journal *j = NULL;
+	struct err err;
+
+	seen = 0;
+	assert_int_equal(journal_open(path, each, NULL, &j, &err), expected);
+	return j;
+}
+
+static void fill(const char *path)
+{
+	struct handover_row row = {.migration = "01ARZ3NDEKTSV4RRFFQ69G5FAV", .side = SIDE_source};
+	struct journal *j = opened(path, 0);
+	struct err err;
+
+	row.state = HANDOVER_held;
+	assert_int_equal(journal_append(j, &row, &err), 0);
+	row.state = HANDOVER_released;
+	assert_int_equal(journal_append(j, &row, &err), 0);
+	journal_close(&j);
+}
+
+static void the_last_row_counts_and_a_torn_one_does_not(void **state)
+{
+	char path[] = "/tmp/drover-journal.XXXXXX";
+	int fd = mkstemp(path);
+	struct journal *j;
+	off_t size;
+
+	(void)state;
+	fill(path);
+	j = opened(path, 0);
+	assert_int_equal(seen, 1);
+	assert_int_equal(last.state, HANDOVER_released);
+	journal_close(&j);
+	size = lseek(fd, 0, SEEK_END);
+	assert_int_equal(ftruncate(fd, size - 7), 0);
+	j = opened(path, 0);
+	assert_int_equal(last.state, HANDOVER_held);
+	assert_int_equal(lseek(fd, 0, SEEK_END), size / 2);
+	journal_close(&j);
+	close(fd);
+	unlink(path);
+}
+
+static void a_damaged_middle_is_refused(void **state)
+{
+	char path[] = "/tmp/drover-journal.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	fill(path);
+	fill(path);
+	assert_int_equal(pwrite(fd, "x", 1, 100), 1);
+	opened(path, -ERR_corrupt);
+	close(fd);
+	unlink(path);
+}
+
+static void two_workers_cannot_share_a_journal(void **state)
+{
+	char path[] = "/tmp/drover-journal.XXXXXX";
+	int fd = mkstemp(path);
+	struct journal *j = opened(path, 0);
+
+	(void)state;
+	opened(path, -ERR_busy);
+	journal_close(&j);
+	close(fd);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_released_source_thaws_only_with_proof),
+		cmocka_unit_test(a_target_starts_only_prepared_and_with_the_grant),
+		cmocka_unit_test(running_is_never_refused),
+		cmocka_unit_test(records_come_before_acts),
+		cmocka_unit_test(the_last_row_counts_and_a_torn_one_does_not),
+		cmocka_unit_test(a_damaged_middle_is_refused),
+		cmocka_unit_test(two_workers_cannot_share_a_journal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

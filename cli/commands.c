@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The command table. A new command is a new row here, with what it needs of cli/flags.h. */
+#include "cli/commands.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+#include "cli/print.h"
+#include "cli/table.h"
+
+#include <string.h>
+
+const char *const command_group_titles[GROUP_COUNT] = {
+	[GROUP_look] = "Look",    [GROUP_move] = "Move", [GROUP_hosts] = "Hosts",
+	[GROUP_setup] = "Set up", [GROUP_help] = "Help",
+};
+
+/* clang-format off */
+#define CTR      { "CTR",  VALUE_container, AT(request.container), false }
+#define CTR_OPT  { "CTR",  VALUE_container, AT(request.container), true }
+#define JOB      { "JOB",  VALUE_job,       AT(request.job),       false }
+#define HOST     { "HOST", VALUE_host,      AT(request.host),      false }
+#define FILE_ARG { "FILE", VALUE_file,      AT(file),              false }
+
+static const struct command commands[] = {
+	{ .name = "status", .aliases = "st", .group = GROUP_look,
+	  .help = "the cluster at a glance",
+	  .more = "Shows the coordinator, each host with its load, what moves right now, and every "
+		  "container that is held and waits for a person.",
+	  .examples = {
+		{ "drover status", "everything on one page" },
+		{ "drover status --watch", "the same, drawn again on every event" },
+		{ "drover status --json | jq .cluster", "for programs" } },
+	  .flags = FLAGS_FORM | FLAG(watch), .run = ask_run, .print = status_print },
+
+	{ .name = "hosts", .aliases = "host nodes", .group = GROUP_look,
+	  .help = "hosts, their load and state",
+	  .more = "A host is up, suspect (never chosen as a target) or dead. What runs on a host "
+		  "that is not heard of is unknown, not dead.",
+	  .examples = {
+		{ "drover hosts", "all hosts" },
+		{ "drover hosts -o wide", "with kernel, CRIU, pressure and disk" },
+		{ "drover hosts -c host,state,mem --watch=2", "three columns, every two seconds" } },
+	  .flags = FLAGS_LIST, .noun = &noun_hosts, .run = ask_run, .print = list_print },
+
+	{ .name = "ps", .aliases = "containers", .group = GROUP_look,
+	  .help = "containers and where they run",
+	  .more = "Lists the containers that the workers have found, with the host that each runs "
+		  "on. A container that a migration holds shows that job.",
+	  .examples = {
+		{ "drover ps", "all containers" },
+		{ "drover ps --host alpha", "those on one host" },
+		{ "drover ps -o plain -c container,host", "for scripts: tabs, no headings" } },
+	  .flags = FLAGS_LIST | FLAG(on), .noun = &noun_places, .run = ask_run, .print = list_print },
+
+	{ .name = "check", .group = GROUP_look,
+	  .help = "whether and where a container can move",
+	  .more = "Asks source and targets for everything that can be known before the container "
+		  "is touched: CPU, kernel, CRIU, memory, disk, network, mounts, devices. Prints the "
+		  "targets by score with the terms of each score, and the refused ones with code, "
+		  "reason and remedy. Nothing is frozen and nothing is copied.",
+	  .examples = {
+		{ "drover check web", "rank all hosts" },
+		{ "drover check web --to beta", "one host only" },
+		{ "drover check web --skip cpu,version", "as if these checks had passed" } },
+	  .operands = { CTR }, .flags = FLAGS_FORM | FLAG(to) | FLAG(skip) | FLAG(force),
+	  .run = ask_run, .print = check_print },
+
+	{ .name = "explain", .group = GROUP_look,
+	  .help = "what a reason code means",
+	  .more = "Codes such as E-CPU-XSAVE come from check, ps and failed jobs.",
+	  .examples = {
+		{ "drover explain E-CPU-XSAVE", "meaning, cause and remedy" },
+		{ "drover explain E-IOURING", "" } },
+	  .operands = { { "CODE", VALUE_name, AT(request.reason), false } }, .flags = FLAGS_FORM,
+	  .run = ask_run, .print = text_print },
+
+	{ .name = "migrate", .aliases = "mv move", .group = GROUP_move,
+	  .help = "move a running container to another host",
+	  .more = "Files and memory are copied while the container runs; then it is frozen, the "
+		  "rest is sent, and it goes on at the target with its connections open. Whatever "
+		  "fails before that point, the container stays and runs where it was.\n"
+		  "Ctrl-C detaches: the job goes on. It can be followed again or canceled.",
+	  .examples = {
+		{ "drover migrate web", "to the best host" },
+		{ "drover migrate web --to beta", "to this host" },
+		{ "drover migrate web --to beta --detach", "print the job's id and return" },
+		{ "drover migrate web --deadline 30s --json", "one JSON object at the end" } },
+	  .operands = { CTR },
+	  .flags = FLAGS_FORM | FLAG(to) | FLAG(from) | FLAG(force) | FLAG(skip) | FLAG(detach) |
+		   FLAG(deadline) | FLAG(reason) | FLAG(events),
+	  .run = follow_run, .print = migrate_print },
+
+	{ .name = "jobs", .group = GROUP_move,
+	  .help = "migrations that run or wait",
+	  .more = "With --all also those that have ended lately; history goes further back.",
+	  .examples = {
+		{ "drover jobs", "what goes on now" },
+		{ "drover jobs --all -o wide", "with figures" },
+		{ "drover jobs --json", "for programs" } },
+	  .flags = FLAGS_LIST | FLAG(all), .noun = &noun_jobs, .run = ask_run,
+	  .print = list_print },
+
+	{ .name = "job", .group = GROUP_move,
+	  .help = "one job: state, figures, log",
+	  .more = "JOB is an id, the end of one when only one job ends like that, or a container's "
+		  "name for its latest job.",
+	  .examples = {
+		{ "drover job web", "the latest job of web" },
+		{ "drover job web --follow", "with progress until it ends" },
+		{ "drover job 7QK3 --log", "the end of its dump or restore log" } },
+	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(log) | FLAG(follow), .run = follow_run,
+	  .print = job_print },
+
+	{ .name = "watch", .aliases = "events", .group = GROUP_look,
+	  .help = "events as they happen",
+	  .more = "Prints one line an event until it is stopped; with --json one JSON object a line.",
+	  .examples = {
+		{ "drover watch", "everything" },
+		{ "drover watch --json | jq -r .kind", "for programs" } },
+	  .flags = FLAGS_FORM, .run = events_run },
+
+	{ .name = "cancel", .group = GROUP_move,
+	  .help = "stop a job; its container stays where it runs",
+	  .more = "A job that is past the point of no return ends as MOVED all the same.",
+	  .examples = {
+		{ "drover cancel web", "the running job of web" },
+		{ "drover cancel 7QK3 -m 'wrong host'", "by the end of its id, with a reason" } },
+	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
+	  .print = job_print },
+
+	{ .name = "history", .group = GROUP_look,
+	  .help = "past migrations with their figures",
+	  .more = "Newest first: predicted and measured downtime stand side by side.",
+	  .examples = {
+		{ "drover history", "the latest 20" },
+		{ "drover history web -n 5", "of one container" },
+		{ "drover history -o wide", "with bytes, rounds and user" } },
+	  .operands = { CTR_OPT }, .flags = FLAGS_LIST | FLAG(limit), .noun = &noun_history,
+	  .run = ask_run, .print = history_print },
+
+	{ .name = "cordon", .group = GROUP_hosts,
+	  .help = "let no container move onto a host",
+	  .more = "What runs there stays. The mark and its reason outlive restarts.",
+	  .examples = {
+		{ "drover cordon alpha -m 'disk swap on Friday'", "with the reason that hosts shows" },
+		{ "drover cordon alpha", "" } },
+	  .operands = { HOST }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
+	  .print = text_print },
+
+	{ .name = "uncordon", .group = GROUP_hosts,
+	  .help = "let containers move onto a host again",
+	  .more = "The opposite of cordon.",
+	  .examples = {
+		{ "drover uncordon alpha", "alpha is a target again" },
+		{ "drover hosts -c host,state", "see which are cordoned" } },
+	  .operands = { HOST }, .flags = FLAGS_FORM, .run = ask_run, .print = text_print },
+
+	{ .name = "config", .group = GROUP_setup,
+	  .help = "settings, their values and where they come from",
+	  .more = "Every setting is listed with its section. --check reads a file, says what is "
+		  "wrong in which line, and changes nothing.",
+	  .examples = {
+		{ "drover config", "all settings in force" },
+		{ "drover config -o wide", "with limits and help" },
+		{ "drover config --check new.conf", "before installing it" } },
+	  .flags = FLAGS_LIST | FLAG(checkfile), .noun = &noun_settings, .run = config_run },
+
+	{ .name = "keygen", .group = GROUP_setup,
+	  .help = "make this node's key",
+	  .more = "Writes a new CURVE secret, mode 0600, and prints the public key for the roster. "
+		  "With --public nothing is written.",
+	  .examples = {
+		{ "drover keygen /etc/drover/node.key", "a new key" },
+		{ "drover keygen --public /etc/drover/node.key", "the public half of that one" } },
+	  .operands = { FILE_ARG }, .flags = FLAGS_FORM | FLAG(public) | FLAG(replace),
+	  .run = keygen_run },
+
+	{ .name = "roster check", .group = GROUP_setup,
+	  .help = "read a roster and say what is wrong in it",
+	  .more = "Without FILE the one that the configuration names. Lists the nodes when all is well.",
+	  .examples = {
+		{ "drover roster check", "the roster in force" },
+		{ "drover roster check ./roster.new", "before installing it" } },
+	  .operands = { { "FILE", VALUE_file, AT(file), true } }, .flags = FLAGS_LIST,
+	  .noun = &noun_roster, .run = roster_check_run },
+
+	{ .name = "roster authorized-keys", .group = GROUP_setup,
+	  .help = "authorized_keys lines for user drover",
+	  .more = "One line a worker, each good for the payload receiver and nothing else. sshd can "
+		  "ask for them: AuthorizedKeysCommand.",
+	  .examples = {
+		{ "drover roster authorized-keys", "from the roster in force" },
+		{ "drover roster authorized-keys --config ./drover.conf", "from another" } },
+	  .run = roster_keys_run },
+
+	{ .name = "version", .group = GROUP_help,
+	  .help = "which version this is",
+	  .more = "Also prints the version of the wire protocol.",
+	  .examples = {
+		{ "drover version", "" },
+		{ "drover version --json", "for programs" } },
+	  .flags = FLAGS_FORM, .run = version_run },
+
+	{ .name = "completion", .group = GROUP_help,
+	  .help = "completion for bash, zsh or fish",
+	  .more = "Names of hosts, containers and jobs are asked of the coordinator.",
+	  .examples = {
+		{ "source <(drover completion bash)", "in ~/.bashrc" },
+		{ "drover completion zsh > ~/.zfunc/_drover", "in a directory of $fpath" },
+		{ "drover completion fish | source", "in config.fish" } },
+	  .operands = { { "SHELL", VALUE_text, AT(word), false } }, .run = completion_run },
+
+	{ .name = "man", .group = GROUP_help,
+	  .help = "the manual page, as roff",
+	  .more = "Made from the same table as this help.",
+	  .examples = {
+		{ "drover man | man -l -", "read it" },
+		{ "drover man > drover.1", "keep it" } },
+	  .run = manual_run },
+
+	{ .name = "help", .group = GROUP_help,
+	  .help = "this list, or one command in full",
+	  .more = "The same as drover COMMAND --help.",
+	  .examples = {
+		{ "drover help migrate", "one command" },
+		{ "drover help", "all commands" } },
+	  .operands = { { "COMMAND", VALUE_text, AT(word), true },
+			{ "SUBCOMMAND", VALUE_text, AT(second_word), true } },
+	  .run = help_run },
+};
+/* clang-format on */
+
+const struct command *command_at(size_t i)
+{
+	return i < ARRAY_LEN(commands) ? &commands[i] : NULL;
+}
+
+static bool word_in(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = words; at && len; at = strchr(at, ' ')) {
+		at += *at == ' ';
+		if (!strncmp(at, word, len) && (at[len] == ' ' || !at[len]))
+			return true;
+	}
+	return false;
+}
+
+bool command_is_family(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (str_starts(commands[i].name, word) && commands[i].name[len] == ' ')
+			return true;
+	}
+	return false;
+}
+
+/* "roster" alone, or with a second word that is none. */
+static int fail_family(const char *word, const char *second, struct err *err)
+{
+	char words[256] = "", near[64] = "";
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		size_t used = strlen(words);
+
+		if (str_starts(commands[i].name, word) && commands[i].name[len] == ' ')
+			str_fmt(words + used, sizeof(words) - used, "%s%s", used ? " " : "",
+				commands[i].name + len + 1);
+	}
+	if (second)
+		words_nearest(words, second, near, sizeof(near));
+	fail(err, ERR_usage, "%s needs one of: %s", word, words);
+	return *near ? err_fix(err, "did you mean: drover %s %s", word, near) : -err->code;
+}
+
+static int fail_unknown(const char *word, struct err *err)
+{
+	const char *names[3 * ARRAY_LEN(commands)];
+	const char *near;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		names[n++] = commands[i].name;
+	near = str_nearest(word, names, n);
+	fail(err, ERR_usage, "there is no command \"%.80s\"", word);
+	if (near)
+		return err_fix(err, "did you mean: drover %s", near);
+	return err_fix(err, "drover help lists the commands");
+}
+
+int command_find(int argc, char *const *argv, const struct command **ret, int *ret_used,
+		 struct err *err)
+{
+	auto_free char *two = argc > 1 ? str_new("%s %s", argv[0], argv[1]) : NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		*ret = &commands[i];
+		*ret_used = 1;
+		if (str_eq(commands[i].name, argv[0]) || word_in(commands[i].aliases, argv[0]))
+			return 0;
+		*ret_used = 2;
+		if (two && str_eq(commands[i].name, two))
+			return 0;
+	}
+	*ret = NULL;
+	if (command_is_family(argv[0]))
+		return fail_family(argv[0], argc > 1 ? argv[1] : NULL, err);
+	return fail_unknown(argv[0], err);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The options that commands share: one row each, with the place in struct invocation that its
+ * value goes to. A command names the rows that it takes; parsing, help, the manual page and shell
+ * completion read the same rows. */
+#ifndef DROVER_CLI_FLAGS_H
+#define DROVER_CLI_FLAGS_H
+
+#include "base/err.h"
+#include "proto/schema.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct command;
+
+enum format { FORMAT_table, FORMAT_wide, FORMAT_json, FORMAT_plain };
+#define FORMAT_WORDS "table wide json plain"
+
+#define WORD_SIZE 64 /* of one option's name or choice */
+
+#define WATCH_EVENTS UINT64_MAX /* --watch without SECS */
+
+/* A parsed command line. Texts borrow from argv; lists are owned. */
+struct invocation {
+	const struct command *command;
+	struct msg_request request;
+	const char *config;
+	const char *coordinator;
+	const char *server;
+	uint64_t timeout_ms;
+	unsigned color; /* enum color_when */
+	bool quiet;
+	bool verbose;
+	bool help;
+	unsigned format; /* enum format */
+	const char *columns;
+	bool no_headings;
+	uint64_t watch_s; /* 0 = once, WATCH_EVENTS, or a period */
+	bool detach;
+	bool events; /* migrate --json --follow */
+	bool log;
+	bool public_only;
+	const char *file;
+	const char *check_file;
+	const char *word;
+	const char *second_word;
+};
+
+/* How a value is written and checked. */
+enum value_kind {
+	VALUE_flag,     /* bool, no value */
+	VALUE_constant, /* unsigned, no value: stores the row's max */
+	VALUE_choice,   /* unsigned: index in the row's words */
+	VALUE_name,     /* name_ok */
+	VALUE_container,
+	VALUE_host,
+	VALUE_job,  /* ULID, a tail of one, or a container's name */
+	VALUE_text, /* at most max bytes, no control characters */
+	VALUE_file,
+	VALUE_list,   /* names separated by commas */
+	VALUE_number, /* max is the limit */
+	VALUE_period, /* seconds, may be left out */
+	VALUE_duration,
+};
+
+/* clang-format off */
+#define AT(field) offsetof(struct invocation, field)
+/* X(id, letter, long name, value's name, kind, place, words, max, help) */
+#define FLAG_TABLE(X) \
+	X(to,        0,  "to",         "HOST", VALUE_host,     AT(request.host), NULL, 63, \
+	  "move to this host; without it the best one is chosen") \
+	X(from,      0,  "from",       "HOST", VALUE_host,     AT(request.from), NULL, 63, \
+	  "only if the container runs on this host") \
+	X(on,        0,  "host",       "HOST", VALUE_host,     AT(request.host), NULL, 63, \
+	  "only what is on this host") \
+	X(skip,      0,  "skip",       "LIST", VALUE_list,     AT(request.skip), NULL, 32, \
+	  "leave out these checks, for example cpu,version") \
+	X(force,     0,  "force",      NULL,   VALUE_flag,     AT(request.force), NULL, 0, \
+	  "leave out every check that can be left out") \
+	X(deadline,  0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
+	  "give up, and stay, after this long (30s, 5m)") \
+	X(detach,    'd', "detach",    NULL,   VALUE_flag,     AT(detach), NULL, 0, \
+	  "print the job's id and return at once") \
+	X(follow,    'f', "follow",    NULL,   VALUE_flag,     AT(request.follow), NULL, 0, \
+	  "show progress until it ends") \
+	X(events,    0,  "follow",     NULL,   VALUE_flag,     AT(events), NULL, 0, \
+	  "with --json: each event as a line, then the job") \
+	X(log,       0,  "log",        NULL,   VALUE_flag,     AT(log), NULL, 0, \
+	  "print the end of the dump or restore log") \
+	X(limit,     'n', "limit",     "N",    VALUE_number,   AT(request.limit), NULL, 1024, \
+	  "at most this many") \
+	X(all,       'a', "all",       NULL,   VALUE_flag,     AT(request.all), NULL, 0, \
+	  "the finished ones too") \
+	X(reason,    'm', "message",   "TEXT", VALUE_text,     AT(request.reason), NULL, 255, \
+	  "why, for those who look later") \
+	X(replace,   0,  "force",      NULL,   VALUE_flag,     AT(request.force), NULL, 0, \
+	  "replace a file that is there") \
+	X(public,    0,  "public",     NULL,   VALUE_flag,     AT(public_only), NULL, 0, \
+	  "print the public half of an existing key file") \
+	X(checkfile, 0,  "check",      "FILE", VALUE_file,     AT(check_file), NULL, 4095, \
+	  "only say whether this file is right") \
+	X(output,    'o', "output",    "FORM", VALUE_choice,   AT(format), FORMAT_WORDS, 0, \
+	  "table, wide, json or plain (tab separated)") \
+	X(json,      0,  "json",       NULL,   VALUE_constant, AT(format), NULL, FORMAT_json, \
+	  "same as -o json") \
+	X(columns,   'c', "columns",   "LIST", VALUE_text,     AT(columns), NULL, 255, \
+	  "these columns, in this order; with + first: these as well") \
+	X(headings,  0,  "no-headings", NULL,  VALUE_flag,     AT(no_headings), NULL, 0, \
+	  "no line of headings") \
+	X(watch,     'w', "watch",     "SECS", VALUE_period,   AT(watch_s), NULL, 3600, \
+	  "draw again on every event, or every SECS seconds") \
+	X(config,    0,  "config",     "FILE", VALUE_file,     AT(config), NULL, 4095, \
+	  "configuration file (" DROVER_CONFIG ")") \
+	X(endpoint,  0,  "coordinator", "ENDPOINT", VALUE_text, AT(coordinator), NULL, 255, \
+	  "ipc://PATH or tcp://HOST:PORT; also $DROVER_COORDINATOR") \
+	X(server,    0,  "server",     "ID",   VALUE_name,     AT(server), NULL, 63, \
+	  "the coordinator's name in the roster, for tcp://") \
+	X(timeout,   0,  "timeout",    "TIME", VALUE_duration, AT(timeout_ms), NULL, 0, \
+	  "wait this long for an answer (10s)") \
+	X(color,     0,  "color",      "WHEN", VALUE_choice,   AT(color), "auto always never", 0, \
+	  "auto, always or never; $NO_COLOR is respected") \
+	X(quiet,     'q', "quiet",     NULL,   VALUE_flag,     AT(quiet), NULL, 0, \
+	  "no progress, only the result and errors") \
+	X(verbose,   'v', "verbose",   NULL,   VALUE_flag,     AT(verbose), NULL, 0, \
+	  "say what is asked of whom") \
+	X(help,      'h', "help",      NULL,   VALUE_flag,     AT(help), NULL, 0, \
+	  "this text")
+/* clang-format on */
+
+enum flag_id {
+#define X(id, ...) FLAG_ID_##id,
+	FLAG_TABLE(X)
+#undef X
+		FLAG_COUNT
+};
+
+/* A set of rows. */
+#define FLAG(id) (UINT64_C(1) << FLAG_ID_##id)
+#define FLAGS_FORM (FLAG(output) | FLAG(json))
+#define FLAGS_LIST (FLAGS_FORM | FLAG(columns) | FLAG(headings) | FLAG(watch))
+#define FLAGS_GLOBAL \
+	(FLAG(config) | FLAG(endpoint) | FLAG(server) | FLAG(timeout) | FLAG(color) | \
+	 FLAG(quiet) | FLAG(verbose) | FLAG(help))
+
+struct flag {
+	int letter; /* 0 = none */
+	const char *name;
+	const char *value; /* NULL: takes none */
+	enum value_kind kind;
+	size_t place;
+	const char *words;
+	uint64_t max;
+	const char *help;
+};
+
+extern const struct flag flag_rows[FLAG_COUNT];
+
+/* Puts one checked value at its place; `said` is how the reader wrote it ("--to", "CTR").
+ * -ERR_usage with the nearest known word. */
+int value_store(struct invocation *in, const char *said, enum value_kind kind, size_t place,
+		const char *words, uint64_t max, const char *text, struct err *err);
+
+/* Parses the whole command line: global options, the command, its options and arguments in any
+ * order, "--" ends options. -ERR_usage; invocation_done is due in any case. */
+int invocation_parse(struct invocation *in, int argc, char **argv, struct err *err);
+void invocation_done(struct invocation *in);
+
+/* Nearest of the space separated words, "" when none is near. */
+const char *words_nearest(const char *words, const char *text, char *buf, size_t size);
+
+#endif

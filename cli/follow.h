@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Following one job: where its progress is shown, and what is left to do when it ends. */
+#ifndef DROVER_CLI_FOLLOW_H
+#define DROVER_CLI_FOLLOW_H
+
+#include "cli/progress.h"
+#include "cli/session.h"
+
+/* Fills what the command table leaves to every request: command, user, defaults. */
+void request_fill(struct cli *cli);
+
+/* Prints a final reply through the command's row, or reports its error. Returns the exit code. */
+int reply_present(struct cli *cli, const struct msg_reply *reply);
+
+#endif

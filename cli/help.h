@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Help, made from the command table. */
+#ifndef DROVER_CLI_HELP_H
+#define DROVER_CLI_HELP_H
+
+#include "cli/commands.h"
+#include "cli/style.h"
+
+/* All commands by group, and the global options. */
+void help_print_all(FILE *out, const struct style *style);
+
+/* One command in full. */
+void help_print_command(FILE *out, const struct style *style, const struct command *command);
+
+/* "drover migrate [OPTION…] CTR" in buf. */
+const char *help_usage(const struct command *command, char *buf, size_t size);
+
+/* "-o, --output=FORM" in buf. */
+const char *help_flag(const struct flag *flag, char *buf, size_t size);
+
+/* What the exit codes say, a line each: number, meaning; NULL meaning past the last. */
+struct help_exit {
+	int code;
+	const char *says;
+};
+extern const struct help_exit help_exits[];
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * drover(1) as roff, man(7) macros, from the command table, the option rows and the exit codes. */
+#include "cli/help.h"
+
+#include "cli/cli.h"
+
+#include "base/str.h"
+
+/* Text with what roff would take for its own escaped: backslashes, dashes, dots in front. */
+static void print_text(FILE *out, const char *text)
+{
+	bool begins = true;
+
+	for (; *text; text++) {
+		if (begins && (*text == '.' || *text == '\''))
+			fputs("\\&", out);
+		if (*text == '\\')
+			fputs("\\e", out);
+		else if (*text == '-')
+			fputs("\\-", out);
+		else if (*text == '\n')
+			fputs("\n.PP\n", out);
+		else
+			fputc(*text, out);
+		begins = *text == '\n';
+	}
+	fputc('\n', out);
+}
+
+static void print_flags(FILE *out, uint64_t flags)
+{
+	char text[64];
+
+	for (int id = 0; id < FLAG_COUNT; id++) {
+		const char *at;
+
+		if (!(flags & UINT64_C(1) << id))
+			continue;
+		at = help_flag(&flag_rows[id], text, sizeof(text));
+		fputs(".TP\n.B ", out);
+		print_text(out, str_starts(at, "    ") ? at + 4 : at);
+		print_text(out, flag_rows[id].help);
+	}
+}
+
+static void print_command(FILE *out, const struct command *command)
+{
+	char usage[160];
+
+	fputs(".SS ", out);
+	print_text(out, help_usage(command, usage, sizeof(usage)));
+	print_text(out, command->more);
+	print_flags(out, command->flags);
+	if (command->aliases)
+		fprintf(out, ".PP\nAlso called: %s.\n", command->aliases);
+	fputs(".PP\nExamples:\n", out);
+	for (size_t i = 0; i < EXAMPLES_MAX && command->examples[i].line; i++) {
+		fputs(".TP\n.B ", out);
+		print_text(out, command->examples[i].line);
+		print_text(out, *command->examples[i].says ? command->examples[i].says : "\\&");
+	}
+}
+
+static void print_settings(FILE *out)
+{
+	/* clang-format off */
+	static const struct { const char *section, *name, *def, *help; } rows[] = {
+#define X(section, name, type, def, min, max, help) { #section, #name, def, help },
+		OPTION_TABLE(X)
+#undef X
+	};
+	/* clang-format on */
+
+	fputs(".SH CONFIGURATION\n.B " DROVER_CONFIG "\nis an INI file. Its settings:\n", out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fprintf(out, ".TP\n.B [%s] %s\n", rows[i].section, rows[i].name);
+		print_text(out, rows[i].help);
+		if (*rows[i].def) {
+			fputs("Default: ", out);
+			print_text(out, rows[i].def);
+		}
+	}
+}
+
+int manual_run(struct cli *cli)
+{
+	FILE *out = cli->out;
+
+	fputs(".TH DROVER 1 \"\" \"drover " DROVER_VERSION "\" \"User Commands\"\n"
+	      ".SH NAME\ndrover \\- moves running containers between Linux hosts\n"
+	      ".SH SYNOPSIS\n.B drover\n[OPTION...] COMMAND [ARGUMENT...]\n"
+	      ".SH DESCRIPTION\n"
+	      "drover asks the coordinator of a cluster. Options and arguments may be mixed; "
+	      "\\-\\- ends the options.\n"
+	      ".SH OPTIONS\n",
+	      out);
+	print_flags(out, FLAGS_GLOBAL);
+	for (int group = 0; group < GROUP_COUNT; group++) {
+		fprintf(out, ".SH COMMANDS: %s\n", command_group_titles[group]);
+		for (size_t i = 0; command_at(i); i++) {
+			if ((int)command_at(i)->group == group)
+				print_command(out, command_at(i));
+		}
+	}
+	fputs(".SH EXIT STATUS\n", out);
+	for (const struct help_exit *row = help_exits; row->says; row++)
+		fprintf(out, ".TP\n.B %d\n%s\n", row->code, row->says);
+	print_settings(out);
+	fputs(".SH ENVIRONMENT\n"
+	      ".TP\n.B DROVER_COORDINATOR\nthe endpoint to dial, as \\-\\-coordinator\n"
+	      ".TP\n.B NO_COLOR\nno colours when it is set to anything\n"
+	      ".SH FILES\n.TP\n.B " DROVER_CONFIG "\n.TP\n.B /etc/drover/roster\n",
+	      out);
+	return 0;
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Replies in the form of their commands. */
+#include "cli/print.h"
+
+#include "cli/report.h"
+#include "cli/table.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+/* Every list field of a reply has this shape (proto/schema.h). */
+struct list {
+	const char *v;
+	size_t n;
+};
+
+static int print_noun(struct cli *cli, const struct noun *noun, const void *first, size_t n)
+{
+	struct column_set set;
+	struct err err = {0};
+	bool plain = cli->in.format == FORMAT_plain;
+
+	if (columns_choose(noun, cli->in.format == FORMAT_wide, cli->in.columns, &set, &err))
+		return report_err(cli, NULL, &err);
+	if (cli->in.format == FORMAT_json)
+		json_list_print(cli->out, noun->record, first, noun->stride, n);
+	else
+		table_print(cli->out, &cli->style, noun, &set,
+			    (struct table_look){.headings = !cli->in.no_headings, .plain = plain},
+			    first, n);
+	return 0;
+}
+
+int list_print(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct noun *noun = cli->in.command->noun;
+	struct list list;
+
+	memcpy(&list, (const char *)reply + noun->place, sizeof(list));
+	return print_noun(cli, noun, list.v, list.n);
+}
+
+int history_print(struct cli *cli, const struct msg_reply *reply)
+{
+	return list_print(cli, reply);
+}
+
+static void print_title(struct cli *cli, const char *title, enum tone tone)
+{
+	fprintf(cli->out, "\n%s%s%s\n", style_tone(&cli->style, tone), title,
+		style_end(&cli->style));
+}
+
+static void print_cluster(struct cli *cli, const struct msg_cluster *c)
+{
+	const struct style *style = &cli->style;
+	const char *dot = style_sign(style, SIGN_dot);
+	char up[32];
+
+	fprintf(cli->out, "%scoordinator%s %s%s%s %s %s %s up %s %s beat %.1f s\n",
+		style_tone(style, TONE_dim), style_end(style), style_tone(style, TONE_bold),
+		c->coordinator ? c->coordinator : "", style_end(style), dot,
+		c->version ? c->version : "?", dot, duration_text(up, sizeof(up), c->up_ms), dot,
+		(double)c->interval_ms / 1000);
+	fprintf(cli->out, "%s%" PRIu64 "/%" PRIu64 " hosts up%s %s %" PRIu64 " container%s %s ",
+		style_tone(style, c->hosts_up < c->hosts_total ? TONE_warn : TONE_good),
+		c->hosts_up, c->hosts_total, style_end(style), dot, c->containers,
+		c->containers == 1 ? "" : "s", dot);
+	fprintf(cli->out, "%" PRIu64 " moving", c->jobs_running);
+	if (c->held)
+		fprintf(cli->out, " %s %s%" PRIu64 " held%s", dot, style_tone(style, TONE_bad),
+			c->held, style_end(style));
+	fputc('\n', cli->out);
+}
+
+static bool job_is_held(const struct msg_job *job)
+{
+	return str_eq(job->outcome, "HELD");
+}
+
+static void print_held(struct cli *cli, const struct msg_job *job)
+{
+	const struct style *style = &cli->style;
+
+	fprintf(cli->out, "  %s%s%s  %s or %s, job %s\n", style_tone(style, TONE_bad),
+		job->container ? job->container : "", style_end(style),
+		job->source ? job->source : "?", job->target ? job->target : "?", id_tail(job->id));
+	if (job->waiting_for && *job->waiting_for)
+		fprintf(cli->out, "    waits for %s\n", job->waiting_for);
+	if (job->error && *job->error)
+		fprintf(cli->out, "    why: %s\n", job->error);
+	if (job->fix && *job->fix)
+		fprintf(cli->out, "    fix: %s\n", job->fix);
+}
+
+static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < reply->jobs.n; i++) {
+		const struct msg_job *job = &reply->jobs.v[i];
+
+		if (job_is_held(job) != held || (!held && job->finished_ms))
+			continue;
+		if (!shown++)
+			print_title(cli, held ? "HELD: a person has to decide" : "MOVING",
+				    held ? TONE_bad : TONE_dim);
+		if (held)
+			print_held(cli, job);
+		else
+			job_line_print(cli->out, &cli->style, job);
+	}
+}
+
+int status_print(struct cli *cli, const struct msg_reply *reply)
+{
+	struct column_set set;
+	struct err err = {0};
+
+	if (cli->in.format == FORMAT_json) {
+		json_print(cli->out, msg_json(MSG_TYPE_reply, reply));
+		return 0;
+	}
+	if (columns_choose(&noun_hosts, false, "host,state,cpu,mem,free,containers,seen,note", &set,
+			   &err))
+		return report_err(cli, NULL, &err);
+	if (cli->in.format != FORMAT_plain) {
+		if (reply->cluster)
+			print_cluster(cli, reply->cluster);
+		fputc('\n', cli->out);
+	}
+	table_print(cli->out, &cli->style, &noun_hosts, &set,
+		    (struct table_look){.headings = true, .plain = cli->in.format == FORMAT_plain},
+		    reply->hosts.v, reply->hosts.n);
+	if (cli->in.format != FORMAT_plain) {
+		print_jobs(cli, reply, false);
+		print_jobs(cli, reply, true);
+	}
+	return 0;
+}
+
+static void print_terms(struct cli *cli, const struct msg_candidate *c)
+{
+	const struct style *style = &cli->style;
+	char bar[BAR_SIZE(10)];
+
+	for (size_t i = 0; i < c->terms.n; i++) {
+		const struct msg_term *term = &c->terms.v[i];
+
+		style_bar(style, bar, sizeof(bar), 10, term->value, true);
+		fprintf(cli->out, "      %-12s ", term->name ? term->name : "");
+		if (style->tty)
+			fprintf(cli->out, "%s ", bar);
+		fprintf(cli->out, "%5.1f of %.0f\n", 100 * term->weight * term->value,
+			100 * term->weight);
+	}
+}
+
+static void print_candidate(struct cli *cli, const struct msg_candidate *c, size_t rank)
+{
+	const struct style *style = &cli->style;
+	bool no = str_eq(c->verdict, "no");
+	char text[32];
+
+	if (no)
+		fprintf(cli->out, "  %s%s%s %s%s%s  no\n", style_tone(style, TONE_bad),
+			style_sign(style, SIGN_no), style_end(style), style_tone(style, TONE_bold),
+			c->host ? c->host : "", style_end(style));
+	else
+		fprintf(cli->out, "  %s%zu%s %s%s%s  %s%s%s  score %.1f",
+			style_tone(style, TONE_good), rank, style_end(style),
+			style_tone(style, TONE_bold), c->host ? c->host : "", style_end(style),
+			style_tone(style, state_tone(c->verdict)), c->verdict ? c->verdict : "",
+			style_end(style), c->score);
+	if (!no && c->predicted_frozen_ms)
+		fprintf(cli->out, "  downtime about %s",
+			duration_text(text, sizeof(text), c->predicted_frozen_ms));
+	if (!no && c->predicted_total_ms)
+		fprintf(cli->out, "  total %s",
+			duration_text(text, sizeof(text), c->predicted_total_ms));
+	if (!no) {
+		fputc('\n', cli->out);
+		print_terms(cli, c);
+	}
+	for (size_t i = 0; i < c->reasons.n; i++)
+		reason_print(cli->out, style, &c->reasons.v[i]);
+}
+
+/* The candidates of a check in their own object: a bare array would lose the container. */
+static void print_check_json(struct cli *cli, const struct msg_reply *reply)
+{
+	auto_free char *text = msg_json(MSG_TYPE_reply, reply);
+	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
+	char *made;
+
+	if (!object)
+		object = json_object();
+	json_object_set_new(object, "container", json_string(cli->in.request.container));
+	json_object_set_new(object, "code", json_integer((json_int_t)reply->code));
+	json_object_del(object, "final");
+	if (!json_object_get(object, "candidates"))
+		json_object_set_new(object, "candidates", json_array());
+	made = json_dumps(object, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+	json_decref(object);
+	json_print(cli->out, made);
+}
+
+static size_t print_verdict(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct style *style = &cli->style;
+	const char *name = cli->in.request.container;
+	const char *best = NULL;
+	size_t can = 0;
+
+	for (size_t i = 0; i < reply->candidates.n; i++) {
+		if (str_eq(reply->candidates.v[i].verdict, "no"))
+			continue;
+		best = can++ ? best : reply->candidates.v[i].host;
+	}
+	fprintf(cli->out, "%s%s%s ", style_tone(style, TONE_bold), name, style_end(style));
+	if (can)
+		fprintf(cli->out, "%scan move%s to %zu of %zu host%s, best %s%s%s\n",
+			style_tone(style, TONE_good), style_end(style), can, reply->candidates.n,
+			reply->candidates.n == 1 ? "" : "s", style_tone(style, TONE_bold),
+			best ? best : "", style_end(style));
+	else
+		fprintf(cli->out, "%scannot move%s%s\n", style_tone(style, TONE_bad),
+			style_end(style), reply->candidates.n ? " to any of these hosts" : "");
+	return can;
+}
+
+int check_print(struct cli *cli, const struct msg_reply *reply)
+{
+	size_t rank = 0, can;
+
+	if (cli->in.format == FORMAT_json && (reply->candidates.n || !reply->code)) {
+		print_check_json(cli, reply);
+		return err_exit_code((int)reply->code);
+	}
+	if (reply->code && !reply->candidates.n)
+		return report_reply(cli, reply, false);
+	if (cli->in.format == FORMAT_wide || cli->in.format == FORMAT_plain) {
+		print_noun(cli, &noun_candidates, reply->candidates.v, reply->candidates.n);
+		return err_exit_code((int)reply->code);
+	}
+	can = print_verdict(cli, reply);
+	for (size_t i = 0; i < reply->candidates.n; i++)
+		print_candidate(cli, &reply->candidates.v[i], ++rank);
+	if (reply->code)
+		return err_exit_code((int)reply->code);
+	return can ? 0 : err_exit_code(ERR_refused);
+}
+
+int text_print(struct cli *cli, const struct msg_reply *reply)
+{
+	if (cli->in.format == FORMAT_json) {
+		json_print(cli->out, msg_json(MSG_TYPE_reply, reply));
+		return 0;
+	}
+	if (reply->text && *reply->text)
+		fprintf(cli->out, "%s%s", reply->text,
+			reply->text[strlen(reply->text) - 1] == '\n' ? "" : "\n");
+	else if (!cli->in.quiet)
+		fprintf(cli->out, "%s: done\n", cli->in.command->name);
+	return 0;
+}
+
+static void print_failure(struct cli *cli, const struct msg_job *job)
+{
+	if (job->error && *job->error)
+		fprintf(cli->out, "  why        %s\n", job->error);
+	if (job->fix && *job->fix)
+		fprintf(cli->out, "  fix        %s\n", job->fix);
+	if (job->code && !(job->log && *job->log))
+		fprintf(cli->out, "  log        drover job %s --log\n", job->id ? job->id : "");
+}
+
+int job_print(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct msg_job *job = reply->jobs.n ? &reply->jobs.v[0] : NULL;
+
+	if (!job)
+		return text_print(cli, reply);
+	if (cli->in.format == FORMAT_json) {
+		json_print(cli->out, msg_json_record("job", job));
+		return 0;
+	}
+	if (cli->in.log) {
+		if (job->log && *job->log)
+			fprintf(cli->out, "%s%s", job->log,
+				job->log[strlen(job->log) - 1] == '\n' ? "" : "\n");
+		else
+			fprintf(cli->err, "drover: job %s has no log\n", job->id ? job->id : "");
+		return 0;
+	}
+	summary_print(cli->out, &cli->style, job);
+	print_failure(cli, job);
+	if (!job->finished_ms && !(job->outcome && *job->outcome))
+		job_line_print(cli->out, &cli->style, job);
+	if (reply->text && *reply->text)
+		fprintf(cli->out, "  %s\n", reply->text);
+	return 0;
+}
+
+static void print_quiet(struct cli *cli, const struct msg_job *job)
+{
+	char text[32];
+
+	fprintf(cli->out, "%s %s %s", job->container ? job->container : "",
+		job->outcome ? job->outcome : "", job->runs_on ? job->runs_on : "");
+	if (job->figures && job->figures->frozen_us)
+		fprintf(cli->out, " %s",
+			duration_text(text, sizeof(text), job->figures->frozen_us / 1000));
+	fputc('\n', cli->out);
+}
+
+int migrate_print(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct msg_job *job = reply->jobs.n ? &reply->jobs.v[0] : NULL;
+	struct msg_reply failed = *reply;
+
+	if (!failed.code && job && job->outcome && *job->outcome && job_exit_code(job))
+		failed.code = job->code ? job->code : job_is_held(job) ? ERR_held : ERR_io;
+	if (cli->in.format == FORMAT_json && job && cli->in.events)
+		json_line_print(cli->out, msg_json_record("job", job));
+	else if (cli->in.format == FORMAT_json && job)
+		json_print(cli->out, msg_json_record("job", job));
+	else if (job && cli->in.quiet && !failed.code)
+		print_quiet(cli, job);
+	else if (job && !(job->outcome && *job->outcome) && !failed.code)
+		fprintf(cli->out, "job %s: %s %s %s %s\n", job->id ? job->id : "",
+			job->container ? job->container : "", job->source ? job->source : "?",
+			style_sign(&cli->style, SIGN_arrow),
+			job->target && *job->target ? job->target : "?");
+	else if (job && (!failed.code || (job->figures && job->figures->frozen_us)))
+		summary_print(cli->out, &cli->style, job);
+	fflush(cli->out);
+	return failed.code ? report_reply(cli, &failed, job != NULL) : 0;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What is said of one job: a block when it is over, a line while it goes on, a line an event. */
+#include "cli/print.h"
+
+#include "cli/progress.h"
+#include "cli/table.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define PART_CELLS 24
+#define EIGHTHS 8
+
+enum tone outcome_tone(const char *outcome)
+{
+	if (str_eq(outcome, "MOVED"))
+		return TONE_good;
+	if (str_eq(outcome, "STAYED"))
+		return TONE_warn;
+	return outcome && *outcome ? TONE_bad : TONE_plain;
+}
+
+enum tone state_tone(const char *state)
+{
+	/* clang-format off */
+	static const struct { const char *state; enum tone tone; } tones[] = {
+		{ "up", TONE_good }, { "running", TONE_good }, { "live", TONE_good },
+		{ "suspect", TONE_warn }, { "unknown", TONE_warn }, { "paused", TONE_warn },
+		{ "waiting", TONE_warn }, { "warn", TONE_warn }, { "cold", TONE_warn },
+		{ "dead", TONE_bad }, { "no", TONE_bad }, { "held", TONE_bad },
+		{ "queued", TONE_dim }, { "stopped", TONE_dim }, { "created", TONE_dim },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < ARRAY_LEN(tones); i++) {
+		if (str_eq(tones[i].state, state))
+			return tones[i].tone;
+	}
+	return TONE_plain;
+}
+
+int job_exit_code(const struct msg_job *job)
+{
+	if (job->code)
+		return err_exit_code((int)job->code);
+	if (str_eq(job->outcome, "HELD"))
+		return err_exit_code(ERR_held);
+	if (str_eq(job->outcome, "LOST"))
+		return err_exit_code(ERR_lost);
+	return str_eq(job->outcome, "STAYED") ? err_exit_code(ERR_io) : 0;
+}
+
+/* Tenths of a millisecond are shown where they are most of it. */
+static const char *us_text(char *buf, size_t size, uint64_t us)
+{
+	if (us && us < 10000)
+		str_fmt(buf, size, "%.1f ms", (double)us / 1000);
+	else
+		duration_text(buf, size, (us + 500) / 1000);
+	return buf;
+}
+
+/* A bar whose length is the share, in eighths of a column; nothing after it. */
+static void part_bar(const struct style *style, char *buf, size_t size, double share)
+{
+	static const char *const parts[EIGHTHS] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+	unsigned eighths = (unsigned)(share * PART_CELLS * EIGHTHS + 0.5);
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < eighths / EIGHTHS; i++) {
+		str_fmt(buf + used, size - used, "%s", style->utf8 ? "█" : "#");
+		used = strlen(buf);
+	}
+	if (style->utf8)
+		str_fmt(buf + used, size - used, "%s", parts[eighths % EIGHTHS]);
+}
+
+static void print_downtime(FILE *out, const struct style *style, const struct msg_job *job)
+{
+	const struct msg_figures *f = job->figures;
+	/* clang-format off */
+	const struct { const char *name; uint64_t us; } parts[] = {
+		{ "freeze", f->freeze_us }, { "dump", f->dump_us }, { "send", f->send_us },
+		{ "verify", f->verify_us }, { "restore", f->restore_us }, { "start", f->start_us },
+	};
+	/* clang-format on */
+	char text[32], bar[PART_CELLS * 3 + 8];
+
+	fprintf(out, "  downtime   %s%s%s", style_tone(style, TONE_bold),
+		us_text(text, sizeof(text), f->frozen_us), style_end(style));
+	if (job->predicted_frozen_ms)
+		fprintf(out, ", predicted %s",
+			duration_text(text, sizeof(text), job->predicted_frozen_ms));
+	fputc('\n', out);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!parts[i].us)
+			continue;
+		part_bar(style, bar, sizeof(bar),
+			 f->frozen_us > parts[i].us ? (double)parts[i].us / (double)f->frozen_us
+						    : 1);
+		fprintf(out, "    %-8s %9s", parts[i].name,
+			us_text(text, sizeof(text), parts[i].us));
+		if (style->tty)
+			fprintf(out, "  %s%s%s", style_tone(style, TONE_live), bar,
+				style_end(style));
+		fputc('\n', out);
+	}
+}
+
+static void print_payload(FILE *out, const struct style *style, const struct msg_figures *f)
+{
+	char sent[STR_HUMAN_SIZE], image[STR_HUMAN_SIZE], tree[STR_HUMAN_SIZE],
+		rate[STR_HUMAN_SIZE];
+
+	if (f->sent_bytes || f->image_bytes) {
+		fprintf(out, "  sent       %s for an image of %s",
+			str_human_bytes(sent, f->sent_bytes),
+			str_human_bytes(image, f->image_bytes));
+		if (f->tree_bytes)
+			fprintf(out, " and files of %s", str_human_bytes(tree, f->tree_bytes));
+		if (f->bytes_s)
+			fprintf(out, ", %s/s", str_human_bytes(rate, f->bytes_s));
+		fputc('\n', out);
+	}
+	if (f->pages) {
+		double pages = (double)f->pages;
+
+		fprintf(out, "  pages      %" PRIu64 ": %.0f %% zero, %.0f %% known at the target",
+			f->pages, 100 * (double)f->zero_pages / pages,
+			100 * (double)f->known_pages / pages);
+		if (f->rounds)
+			fprintf(out, " %s %" PRIu64 " round%s while it ran",
+				style_sign(style, SIGN_dot), f->rounds, f->rounds == 1 ? "" : "s");
+		fputc('\n', out);
+	}
+}
+
+static void print_head(FILE *out, const struct style *style, const struct msg_job *job)
+{
+	bool over = job->outcome && *job->outcome;
+	const char *state = over ? job->outcome : job->state ? job->state : "";
+
+	fprintf(out, "%s%s%s  %s%s%s", style_tone(style, TONE_bold),
+		job->container ? job->container : "", style_end(style),
+		style_tone(style, over ? outcome_tone(state) : state_tone(state)), state,
+		style_end(style));
+	if (job->source)
+		fprintf(out, "  %s %s %s", job->source, style_sign(style, SIGN_arrow),
+			job->target && *job->target ? job->target : "?");
+	fprintf(out, "  %sjob %s%s\n", style_tone(style, TONE_dim), job->id ? job->id : "",
+		style_end(style));
+}
+
+void reason_print(FILE *out, const struct style *style, const struct msg_reason *reason)
+{
+	enum tone tone = reason->warning ? TONE_warn : TONE_bad;
+
+	fprintf(out, "    %s%s %s%s", style_tone(style, tone),
+		style_sign(style, reason->warning ? SIGN_warn : SIGN_no),
+		reason->code ? reason->code : "", style_end(style));
+	fprintf(out, "  %s\n", reason->why ? reason->why : "");
+	if (reason->fix && *reason->fix)
+		fprintf(out, "      fix: %s\n", reason->fix);
+	if (reason->skip && *reason->skip)
+		fprintf(out, "      %sor leave this check out: --skip %s%s\n",
+			style_tone(style, TONE_dim), reason->skip, style_end(style));
+}
+
+void summary_print(FILE *out, const struct style *style, const struct msg_job *job)
+{
+	char text[32];
+
+	print_head(out, style, job);
+	if (job->runs_on && *job->runs_on)
+		fprintf(out, "  runs on    %s\n", job->runs_on);
+	else if (job->finished_ms)
+		fprintf(out, "  runs on    %snobody knows%s\n", style_tone(style, TONE_bad),
+			style_end(style));
+	if (job->waiting_for && *job->waiting_for)
+		fprintf(out, "  waits for  %s\n", job->waiting_for);
+	if (job->figures && job->figures->frozen_us)
+		print_downtime(out, style, job);
+	if (job->figures)
+		print_payload(out, style, job->figures);
+	if (job->finished_ms > job->started_ms && job->started_ms)
+		fprintf(out, "  took       %s\n",
+			duration_text(text, sizeof(text), job->finished_ms - job->started_ms));
+	for (size_t i = 0; i < job->reasons.n; i++)
+		reason_print(out, style, &job->reasons.v[i]);
+}
+
+void job_line_print(FILE *out, const struct style *style, const struct msg_job *job)
+{
+	struct progress progress = {0};
+	char line[PROGRESS_SIZE];
+
+	progress_feed(&progress, job, 0);
+	progress_line(&progress, style, 0, line);
+	fprintf(out, "  %s%s%s  %s\n", style_tone(style, TONE_dim), id_tail(job->id),
+		style_end(style), line);
+}
+
+static enum tone event_tone(const char *kind)
+{
+	static const char *const bad[] = {"host.dead", "job.held", "job.lost"};
+	static const char *const warn[] = {"host.suspect", "host.cordon", "job.stayed"};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (str_eq(kind, bad[i]))
+			return TONE_bad;
+		if (str_eq(kind, warn[i]))
+			return TONE_warn;
+	}
+	return str_eq(kind, "job.end") ? TONE_good : TONE_plain;
+}
+
+void event_print(FILE *out, const struct style *style, const struct msg_event *event)
+{
+	const struct msg_job *job = event->job;
+	const char *kind = event->kind ? event->kind : "";
+	const char *subject = event->host && *event->host ? event->host
+			      : job && job->container     ? job->container
+							  : "";
+	time_t at = (time_t)(event->wall_ms / 1000);
+	char clock[16] = "";
+	struct tm tm;
+
+	if (localtime_r(&at, &tm))
+		strftime(clock, sizeof(clock), "%T", &tm);
+	fprintf(out, "%s%s%s  %s%-13s%s %-16s", style_tone(style, TONE_dim), clock,
+		style_end(style), style_tone(style, event_tone(kind)), kind, style_end(style),
+		subject);
+	if (event->text && *event->text) {
+		fprintf(out, " %s", event->text);
+	} else if (job && job->outcome && *job->outcome) {
+		fprintf(out, " %s", job->outcome);
+	} else if (job) {
+		fprintf(out, " %s", progress_words(job->step, job->phase));
+		if (job->total_bytes)
+			fprintf(out, ", %.0f%%",
+				100 * (double)job->done_bytes / (double)job->total_bytes);
+	}
+	fputc('\n', out);
+}

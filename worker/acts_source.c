@@ -200,10 +200,10 @@ static int begin_pass(struct executor *x, struct mig *m, bool final, struct err 
 		mig_images_dir(x, m, images);
 		argv_add(&argv, "--images");
 		argv_add(&argv, images);
-		argv_add(&argv, "--final");
 	} else {
-		add_pids(&argv, m);
+		argv_add(&argv, "--memory");
 	}
+	add_pids(&argv, m);
 	fds[0].parent = ours;
 	spec.argv = (const char *const *)argv.v;
 	rc = argv.bad ? fail(err, ERR_invalid, "too many arguments for the reader")

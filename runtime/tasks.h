@@ -30,9 +30,4 @@ struct tasks_facts {
  * is the one that is looked at). Bounded: at most 4096 processes, 65536 descriptors. */
 int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err);
 
-/* One line of /proc/net/tcp, tcp6, udp or udp6 → local address text and state; pure. False when it
- * is no such line. */
-bool tasks_parse_socket(const char *line, const char *proto, char *ret_local, size_t size,
-			unsigned *ret_state);
-
 #endif

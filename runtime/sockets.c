@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Socket lines of /proc/net and the peers of unix sockets. */
+#include "runtime/sockets.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/netlink.h"
+
+#include <arpa/inet.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <string.h>
+#include <sys/socket.h>
+
+void id_set_add(struct id_set *set, uint64_t id)
+{
+	if (set->n == set->cap) {
+		set->cap = set->cap ? 2 * set->cap : 64;
+		set->v = mem_grow(set->v, set->cap, sizeof(*set->v));
+	}
+	set->v[set->n++] = id;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void id_set_sort(struct id_set *set)
+{
+	if (set->n)
+		qsort(set->v, set->n, sizeof(*set->v), compare);
+}
+
+bool id_set_has(const struct id_set *set, uint64_t id)
+{
+	return set->n && bsearch(&id, set->v, set->n, sizeof(*set->v), compare);
+}
+
+void id_set_done(struct id_set *set)
+{
+	free(set->v);
+	memset(set, 0, sizeof(*set));
+}
+
+/* The kernel prints each 32-bit word of an address in host order. */
+static bool address_text(const char *hex, unsigned port, char *ret, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+	uint32_t word[4];
+
+	if (strlen(hex) == 8 && sscanf(hex, "%8x", &word[0]) == 1)
+		return inet_ntop(AF_INET, word, host, sizeof(host)) &&
+		       str_fmt(ret, size, "%s:%u", host, port);
+	if (strlen(hex) == 32 &&
+	    sscanf(hex, "%8x%8x%8x%8x", &word[0], &word[1], &word[2], &word[3]) == 4)
+		return inet_ntop(AF_INET6, word, host, sizeof(host)) &&
+		       str_fmt(ret, size, "[%s]:%u", host, port);
+	return false;
+}
+
+bool socket_parse(const char *line, struct inet_socket *ret)
+{
+	unsigned long long inode;
+	char hex[40];
+	unsigned port;
+
+	memset(ret, 0, sizeof(*ret));
+	if (sscanf(line, " %*u: %39[0-9A-F]:%4x %*[0-9A-F]:%*4x %x %*s %*s %*s %*u %*u %llu", hex,
+		   &port, &ret->state, &inode) != 4)
+		return false;
+	ret->inode = inode;
+	return address_text(hex, port, ret->local, sizeof(ret->local));
+}
+
+struct unix_walk {
+	const struct id_set *ours;
+	uint64_t n;
+};
+
+static void each_unix(void *arg, const struct nlmsghdr *m)
+{
+	const struct unix_diag_msg *head = NLMSG_DATA(m);
+	struct unix_walk *walk = arg;
+	const struct nlattr *peer;
+	uint32_t inode;
+	size_t len;
+	const void *attrs = nl_attrs(m, sizeof(*head), &len);
+
+	if (m->nlmsg_len < NLMSG_LENGTH(sizeof(*head)) || !id_set_has(walk->ours, head->udiag_ino))
+		return;
+	peer = nl_find(attrs, len, UNIX_DIAG_PEER, sizeof(inode));
+	if (!peer)
+		return;
+	memcpy(&inode, nl_data(peer), sizeof(inode));
+	/* 0: a connection that its listener has not accepted yet. */
+	if (inode && !id_set_has(walk->ours, inode))
+		walk->n++;
+}
+
+uint64_t unix_count_external(const char *netns, const struct id_set *ours)
+{
+	struct unix_diag_req head = {
+		.sdiag_family = AF_UNIX,
+		.udiag_states = ~0u,
+		.udiag_show = UDIAG_SHOW_PEER,
+	};
+	struct unix_walk walk = {.ours = ours};
+	auto_nl struct nl nl = {.fd = -1};
+	struct nl_request q;
+
+	if (!ours->n || nl_open(NETLINK_SOCK_DIAG, netns, &nl, NULL) < 0)
+		return 0;
+	nl_begin(&q, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &head, sizeof(head));
+	nl_dump(&nl, &q, each_unix, &walk);
+	return walk.n;
+}

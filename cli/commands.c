@@ -165,7 +165,7 @@ static const struct command commands[] = {
 		{ "drover config", "all settings in force" },
 		{ "drover config -o wide", "with limits and help" },
 		{ "drover config --check new.conf", "before installing it" } },
-	  .flags = FLAGS_LIST | FLAG(checkfile), .noun = &noun_settings, .run = config_run },
+	  .flags = FLAGS_TABLE | FLAG(checkfile), .noun = &noun_settings, .run = config_run },
 
 	{ .name = "keygen", .group = GROUP_setup,
 	  .help = "make this node's key",
@@ -183,7 +183,7 @@ static const struct command commands[] = {
 	  .examples = {
 		{ "drover roster check", "the roster in force" },
 		{ "drover roster check ./roster.new", "before installing it" } },
-	  .operands = { { "FILE", VALUE_file, AT(file), true } }, .flags = FLAGS_LIST,
+	  .operands = { { "FILE", VALUE_file, AT(file), true } }, .flags = FLAGS_TABLE,
 	  .noun = &noun_roster, .run = roster_check_run },
 
 	{ .name = "roster authorized-keys", .group = GROUP_setup,

@@ -36,16 +36,33 @@ static void print_flag_names(FILE *out, uint64_t flags, const char *sep)
 	}
 }
 
+/* The i-th command's first word when it is of two words and none before has the same. */
+static const char *family_at(size_t i, char *buf, size_t size)
+{
+	const char *name = command_at(i)->name;
+	size_t len = strcspn(name, " ");
+
+	if (!name[len])
+		return NULL;
+	for (size_t earlier = 0; earlier < i; earlier++) {
+		if (!strncmp(name, command_at(earlier)->name, len + 1))
+			return NULL;
+	}
+	str_fmt(buf, size, "%.*s", (int)len, name);
+	return buf;
+}
+
 static void print_command_names(FILE *out, const char *sep)
 {
+	char family[64];
+
 	for (size_t i = 0; command_at(i); i++) {
 		const char *name = command_at(i)->name;
-		const char *space = strchr(name, ' ');
-		bool repeated = i && space &&
-				!strncmp(name, command_at(i - 1)->name, (size_t)(space - name) + 1);
 
-		if (!repeated)
-			fprintf(out, "%.*s%s", (int)strcspn(name, " "), name, sep);
+		if (!strchr(name, ' '))
+			fprintf(out, "%s%s", name, sep);
+		else if (family_at(i, family, sizeof(family)))
+			fprintf(out, "%s%s", family, sep);
 	}
 }
 
@@ -59,6 +76,19 @@ static void print_family(FILE *out, const char *word, const char *sep)
 		if (str_starts(name, word) && name[len] == ' ')
 			fprintf(out, "%s%s", name + len + 1, sep);
 	}
+}
+
+/* "'ps'|'containers'", the pattern of a case statement. */
+static void print_pattern(FILE *out, const struct command *command)
+{
+	fprintf(out, "\t'%s'", command->name);
+	for (const char *at = command->aliases; at && *at;) {
+		size_t len = strcspn(at, " ");
+
+		fprintf(out, "|'%.*s'", (int)len, at);
+		at += len + (at[len] == ' ');
+	}
+	fputs(")\n", out);
 }
 
 static void print_bash_values(FILE *out)
@@ -115,8 +145,23 @@ static void print_bash_command(FILE *out, const struct command *command)
 	fputs("\t\t;;\n", out);
 }
 
+static void print_bash_families(FILE *out)
+{
+	char family[64];
+
+	for (size_t i = 0; command_at(i); i++) {
+		if (!family_at(i, family, sizeof(family)))
+			continue;
+		fprintf(out, "\t'%s'|'%s ') words='", family, family);
+		print_family(out, family, " ");
+		fputs("' ;;\n", out);
+	}
+}
+
 static void print_bash(FILE *out)
 {
+	char family[64];
+
 	fputs("# bash completion for drover\n"
 	      "_drover() {\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -128,21 +173,23 @@ static void print_bash(FILE *out)
 	      "\t\tcase ${COMP_WORDS[i]} in\n"
 	      "\t\t--config|--coordinator|--server|--timeout|--color) ((i++)) ;;\n"
 	      "\t\t-*) ;;\n"
-	      "\t\troster) cmd=\"roster ${COMP_WORDS[i+1]}\"; ((i + 1 < COMP_CWORD)) || "
-	      "cmd=roster; "
-	      "break ;;\n"
 	      "\t\t*) cmd=${COMP_WORDS[i]}; break ;;\n"
 	      "\t\tesac\n"
 	      "\tdone\n"
-	      "\tcase $cmd in\n"
-	      "\t'')\n\t\tflags='",
+	      "\tcase $cmd in\n",
 	      out);
+	for (size_t i = 0; command_at(i); i++) {
+		if (family_at(i, family, sizeof(family)))
+			fprintf(out,
+				"\t%s) ((i + 1 < COMP_CWORD)) && cmd+=\" ${COMP_WORDS[i+1]}\" ;;\n",
+				family);
+	}
+	fputs("\tesac\n\tcase $cmd in\n\t'')\n\t\tflags='", out);
 	print_flag_names(out, FLAGS_GLOBAL, " ");
 	fputs("'\n\t\twords='", out);
 	print_command_names(out, " ");
-	fputs("'\n\t\t;;\n\troster) words='", out);
-	print_family(out, "roster", " ");
-	fputs("' ;;\n", out);
+	fputs("'\n\t\t;;\n", out);
+	print_bash_families(out);
 	for (size_t i = 0; command_at(i); i++)
 		print_bash_command(out, command_at(i));
 	fputs("\tesac\n"
@@ -193,7 +240,8 @@ static void print_zsh_command(FILE *out, const struct command *command)
 {
 	const struct operand *operand = &command->operands[0];
 
-	fprintf(out, "\t'%s')\n\t\t_arguments", command->name);
+	print_pattern(out, command);
+	fputs("\t\t_arguments", out);
 	print_zsh_flags(out, command->flags | FLAGS_GLOBAL);
 	if (operand->name && lister(operand->kind))
 		fprintf(out, " \\\n\t\t\t'1:%s:(${(f)\"$(%s)\"})'", operand->name,
@@ -207,11 +255,16 @@ static void print_zsh_command(FILE *out, const struct command *command)
 
 static void print_zsh(FILE *out)
 {
+	char family[64];
+
 	fputs("#compdef drover\n_drover() {\n"
 	      "\tlocal -a commands\n\tcommands=(\n",
 	      out);
 	for (size_t i = 0; command_at(i); i++) {
-		fprintf(out, "\t\t'%s:", command_at(i)->name);
+		if (strchr(command_at(i)->name, ' ') && !family_at(i, family, sizeof(family)))
+			continue;
+		fprintf(out, "\t\t'%.*s:", (int)strcspn(command_at(i)->name, " "),
+			command_at(i)->name);
 		print_quoted(out, command_at(i)->help);
 		fputs("'\n", out);
 	}
@@ -220,15 +273,18 @@ static void print_zsh(FILE *out)
 	      "\t\t_describe command commands\n\t\treturn\n\tfi\n"
 	      "\tlocal cmd=$words[2]\n"
 	      "\tshift words; ((CURRENT--))\n"
-	      "\tif [[ $cmd == roster ]]; then\n"
-	      "\t\tif ((CURRENT == 2)); then compadd ",
-	      out);
-	print_family(out, "roster", " ");
-	fputs("; return; fi\n"
-	      "\t\tcmd=\"roster $words[2]\"; shift words; ((CURRENT--))\n"
-	      "\tfi\n"
 	      "\tcase $cmd in\n",
 	      out);
+	for (size_t i = 0; command_at(i); i++) {
+		if (!family_at(i, family, sizeof(family)))
+			continue;
+		fprintf(out, "\t%s)\n\t\tif ((CURRENT == 2)); then compadd ", family);
+		print_family(out, family, " ");
+		fputs("; return; fi\n"
+		      "\t\tcmd+=\" $words[2]\"; shift words; ((CURRENT--)) ;;\n",
+		      out);
+	}
+	fputs("\tesac\n\tcase $cmd in\n", out);
 	for (size_t i = 0; command_at(i); i++)
 		print_zsh_command(out, command_at(i));
 	fputs("\tesac\n}\n"

@@ -139,7 +139,8 @@ enum flag_id {
 /* A set of rows. */
 #define FLAG(id) (UINT64_C(1) << FLAG_ID_##id)
 #define FLAGS_FORM (FLAG(output) | FLAG(json))
-#define FLAGS_LIST (FLAGS_FORM | FLAG(columns) | FLAG(headings) | FLAG(watch))
+#define FLAGS_TABLE (FLAGS_FORM | FLAG(columns) | FLAG(headings))
+#define FLAGS_LIST (FLAGS_TABLE | FLAG(watch)) /* of what changes while one looks */
 #define FLAGS_GLOBAL \
 	(FLAG(config) | FLAG(endpoint) | FLAG(server) | FLAG(timeout) | FLAG(color) | \
 	 FLAG(quiet) | FLAG(verbose) | FLAG(help))

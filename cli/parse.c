@@ -19,7 +19,7 @@ struct walk {
 	struct invocation *in;
 	uint64_t flags;
 	bool find_command; /* stop at the first argument */
-	int stopped_at;    /* its index */
+	int stopped_at;    /* its index; after an error, the index past the bad word */
 	unsigned operands;
 	struct err *err;
 };
@@ -62,6 +62,8 @@ static error_t on_key(int key, char *text, struct argp_state *state)
 	}
 	if (key == ARGP_KEY_ARG)
 		return take_operand(walk, text) ? EINVAL : 0;
+	if (key == ARGP_KEY_ERROR)
+		walk->stopped_at = state->next;
 	id = flag_of_key(walk, key);
 	if (id < 0)
 		return ARGP_ERR_UNKNOWN;
@@ -104,12 +106,21 @@ static void explain_stop(struct walk *walk, const char *word)
 		err_fix(walk->err, "see: drover --help");
 }
 
+/* getopt stays at a group of letters until its last. */
+static const char *bad_word(const struct walk *walk, int argc, char **argv)
+{
+	int at = walk->stopped_at;
+
+	if (at < argc && argv[at][0] == '-' && (at < 2 || argv[at - 1][0] != '-'))
+		return argv[at];
+	return argv[at > 0 ? at - 1 : 0];
+}
+
 static int walk_run(struct walk *walk, int argc, char **argv)
 {
 	struct argp_option rows[FLAG_COUNT + 1] = {0};
 	struct argp argp = {.options = rows, .parser = on_key};
 	unsigned how = ARGP_NO_ERRS | ARGP_NO_HELP | ARGP_NO_EXIT;
-	int stopped = 0;
 	size_t n = 0;
 
 	for (int id = 0; id < FLAG_COUNT; id++) {
@@ -126,13 +137,10 @@ static int walk_run(struct walk *walk, int argc, char **argv)
 	}
 	if (walk->find_command)
 		how |= ARGP_IN_ORDER;
-	if (!argp_parse(&argp, argc, argv, how, &stopped, walk))
+	if (!argp_parse(&argp, argc, argv, how, NULL, walk))
 		return 0;
 	if (!walk->err->code)
-		explain_stop(walk, stopped < argc && argv[stopped][0] == '-' && stopped > 0 &&
-						   argv[stopped - 1][0] != '-'
-					   ? argv[stopped]
-					   : argv[stopped > 0 ? stopped - 1 : 0]);
+		explain_stop(walk, bad_word(walk, argc, argv));
 	return -walk->err->code;
 }
 

@@ -95,18 +95,25 @@ static int find_server(const struct session *session, const char *said, const ch
 
 static int open_remote(struct cli *cli, struct session *session, struct err *err)
 {
+	const char *key = options_str(cli->options, OPT_node_key);
 	const char *server = cli->in.server;
-	int code = keys_load(options_str(cli->options, OPT_node_key), &session->keys, err);
+	int code = keys_load(key, &session->keys, err);
 
 	if (!server || !*server)
 		server = options_str(cli->options, OPT_cli_server);
+	if (code == -ERR_nosuch) {
+		code = fail(err, ERR_config, "there is no key file %s, and tcp needs one", key);
+		err_fix(err, "make one with drover keygen, or name it: key in [node] of --config");
+	}
 	if (!code)
 		code = roster_load(options_str(cli->options, OPT_node_roster), &session->roster,
 				   err);
-	if (!code)
+	if (code == -ERR_nosuch)
+		code = err->code = ERR_config;
+	else if (!code)
 		code = find_server(session, server, &server, err);
 	if (code)
-		return code;
+		return -err->code;
 	session->bus = bus_new(&session->keys, session->roster, err);
 	if (session->bus)
 		session->sock = bus_dealer(session->bus, session->endpoint, server, err);

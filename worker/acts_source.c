@@ -424,7 +424,7 @@ static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
 	rc = net_gate_open(&m->row.net, err);
 	if (m->gate_closed_us)
 		m->figures.frozen_us = clock_mono_us() - m->gate_closed_us;
-	net_unreject_cmds(m->row.container, &m->row.net, &cmds);
+	net_unreject_cmds(m->row.container, &cmds);
 	run_quietly(&cmds, "reject rule");
 	if (!rc)
 		rc = net_heal(&m->row.net, err);
@@ -464,7 +464,7 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 	if (rc)
 		return rc;
 	if (m->row.net.kind == NET_NAMED) {
-		net_unreject_cmds(m->row.container, &m->row.net, &cmds);
+		net_unreject_cmds(m->row.container, &cmds);
 		run_quietly(&cmds, "reject rule");
 		rc = net_destroy(&m->row.net, err);
 		if (rc)

@@ -23,7 +23,7 @@ struct criuconf {
 int criuconf_ensure(const struct criuconf *conf, struct err *err);
 
 /* Whether a file's text has an active "option argument" line (CRIU's syntax: option and argument
- * separated by blanks or "=", "#" starts a comment); pure. */
+ * separated by blanks, "#" starts a comment); pure. */
 bool criuconf_has(const char *text, const char *option, const char *argument);
 
 #endif

@@ -65,7 +65,7 @@ struct host_facts {
 /* Fields that cannot be read stay empty. */
 void host_facts_read(struct host_facts *ret);
 
-/* "AnonHugePages"-style selection: the word in brackets of a sysfs line; pure. */
+/* "always [madvise] never" → "madvise": the chosen word of a sysfs line; pure. */
 bool host_parse_bracketed(const char *line, char *ret, size_t size);
 
 /* ---- CRIU, with children ---- */

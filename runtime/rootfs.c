@@ -173,12 +173,13 @@ static int mount_overlay(const struct rootfs_mount *r, struct err *err)
 {
 	auto_free char *options = NULL;
 	bool writable = r->upper[0] != 0;
+	int rc;
 
 	if (writable && (!dir_ok(r->upper) || !dir_ok(r->work)))
 		return fail(err, ERR_invalid, "not an upper directory: %.100s", r->upper);
-	if (writable &&
-	    (file_mkdirs(r->upper, 0755, err) < 0 || file_mkdirs(r->work, 0700, err) < 0))
-		return -ERR_io;
+	if (writable && ((rc = file_mkdirs(r->upper, 0755, err)) < 0 ||
+			 (rc = file_mkdirs(r->work, 0700, err)) < 0))
+		return rc;
 	options = writable ? str_new("lowerdir=%s,upperdir=%s,workdir=%s", r->lower, r->upper,
 				     r->work)
 			   : str_new("lowerdir=%s", r->lower);

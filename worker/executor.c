@@ -319,11 +319,29 @@ static void on_row(void *arg, const struct handover_row *row)
 		x->term = row->term;
 }
 
+/* A target that died between its record and its word to the hook has killed the restored tasks:
+ * nobody runs, and only a person may go back to the source's frozen copy. The runtime may still be
+ * at the end of a restore that was let go, so it gets a moment. */
+static bool runs(const struct mig *m)
+{
+	const struct runtime_driver *driver = runtime_find(m->row.runtime);
+	struct runtime_container found;
+
+	for (int i = 0; driver && i < 10; i++) {
+		if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
+		    (str_eq(found.status, "running") || str_eq(found.status, "paused")))
+			return true;
+		poll(NULL, 0, 200);
+	}
+	return false;
+}
+
 /* Whatever the journal knows is brought to a safe end, or waits for the other side. */
 static void recover(struct executor *x)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
-		bool same_boot = str_eq(m->row.boot_id, x->boot_id);
+		bool same_boot = str_eq(m->row.boot_id, x->boot_id) &&
+				 (m->row.state != HANDOVER_running || runs(m));
 		const struct handover_plan *plan;
 
 		next = m->next;

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The turn: one event is dispatched, then every job that changed leaves its records and whoever
+ * follows a job that ended is told. Jobs keep the order of their start. */
+#include "coordinator/core_impl.h"
+
+#include "base/mem.h"
+#include "coordinator/migrate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define EPOCH_KEY "epoch"
+#define CORDON_KEY "cordon/"
+
+struct core *core_new(const struct core_config *config)
+{
+	struct core *c = mem_new_of(struct core);
+
+	c->config = *config;
+	nodes_init(&c->nodes, config->interval_ms);
+	return c;
+}
+
+static void scratch_drop(struct core *c)
+{
+	while (c->scratch) {
+		struct scratch_block *next = c->scratch->next;
+
+		free(c->scratch);
+		c->scratch = next;
+	}
+}
+
+void *core_scratch(struct core *c, size_t n, size_t size)
+{
+	struct scratch_block *block = mem_new(1, sizeof(*block) + n * size);
+
+	block->next = c->scratch;
+	c->scratch = block;
+	return block->bytes;
+}
+
+void core_free(struct core **core)
+{
+	struct core *c = *core;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_jobs; i++)
+		job_free(&c->jobs[i]);
+	free(c->jobs);
+	free(c->followers);
+	nodes_done(&c->nodes);
+	pairs_done(&c->pairs);
+	scratch_drop(c);
+	free(c);
+	*core = NULL;
+}
+
+/* --- jobs --- */
+
+struct job *core_job_find(struct core *c, const char *id)
+{
+	for (size_t i = c->n_jobs; i-- > 0;)
+		if (str_eq(c->jobs[i]->id, id))
+			return c->jobs[i];
+	return NULL;
+}
+
+struct job *core_job_moving(struct core *c, const char *container, const char *host)
+{
+	for (size_t i = c->n_jobs; i-- > 0;) {
+		struct job *job = c->jobs[i];
+		bool over = job->stage == STAGE_done ||
+			    (job->told_end && job->outcome && job->outcome != OUTCOME_held);
+
+		if (!over && !job->probe && str_eq(job->container, container) &&
+		    (str_eq(job->source, host) || str_eq(job->target, host)))
+			return job;
+	}
+	return NULL;
+}
+
+struct job *core_job_add(struct core *c, const char *id)
+{
+	c->jobs = mem_grow(c->jobs, c->n_jobs + 1, sizeof(struct job *));
+	c->jobs[c->n_jobs] = job_new(id);
+	return c->jobs[c->n_jobs++];
+}
+
+void core_job_drop(struct core *c, struct job *job)
+{
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		if (c->jobs[i] != job)
+			continue;
+		memmove(c->jobs + i, c->jobs + i + 1, (c->n_jobs - i - 1) * sizeof(struct job *));
+		c->n_jobs--;
+		job_free(&job);
+		return;
+	}
+}
+
+size_t core_jobs_running(const struct core *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_jobs; i++)
+		n += c->jobs[i]->stage != STAGE_done && !c->jobs[i]->probe;
+	return n;
+}
+
+void core_book(struct core *c, const struct job *except)
+{
+	for (size_t i = 0; i < c->nodes.n; i++)
+		c->nodes.v[i]->booked_bytes = c->nodes.v[i]->booked_cpu_permille = 0;
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		const struct job *job = c->jobs[i];
+		const struct msg_container *facts = job->work->ask->container_facts;
+		struct node *target = nodes_find(&c->nodes, job->target);
+
+		if (job == except || job->probe || !target || !facts || job->outcome ||
+		    job->stage > STAGE_start)
+			continue;
+		target->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
+		target->booked_cpu_permille += facts->cpu_permille;
+	}
+}
+
+/* --- the end of a turn --- */
+
+void core_emit(struct core *c, const char *kind, const char *host, const char *text,
+	       const struct job *job)
+{
+	struct msg_event event = {.seq = ++c->event_seq,
+				  .wall_ms = c->now.wall_ms,
+				  .kind = kind,
+				  .host = host,
+				  .text = text};
+	struct job_text buffers;
+	struct msg_job view;
+
+	if (!c->n_followers)
+		return;
+	if (job) {
+		job_view(job, &view, &buffers, false);
+		event.job = &view;
+	}
+	for (size_t i = 0; i < c->n_followers; i++) {
+		const struct follower *f = &c->followers[i];
+		struct msg_head head = {.type = MSG_TYPE_event, .epoch = c->config.term};
+
+		if (f->job[0] && (!job || !str_eq(f->job, job->id)))
+			continue;
+		str_copy(head.request, sizeof(head.request), f->request);
+		effects_tell(c->effects, f->client, head, &event);
+	}
+}
+
+/* Followers hear the end once it is known and cleaned up, or when the clean-up has to wait for a
+ * host; and again if a HELD job ends after all. */
+static void tell_end(struct core *c, struct job *job)
+{
+	bool over = job->stage == STAGE_done;
+	bool lingers = job->waiting_ms && c->now.mono_ms - job->waiting_ms >= LINGER_MS;
+
+	if (job->probe || (!over && !lingers) || (job->told_end && job->told == job->outcome))
+		return;
+	job->told_end = true;
+	job->told = job->outcome;
+	core_emit(c, "job.end", NULL, job->error, job);
+	core_end_followers(c, job);
+}
+
+static void forget_oldest(struct core *c)
+{
+	size_t finished = 0;
+
+	for (size_t i = 0; i < c->n_jobs; i++)
+		finished += c->jobs[i]->stage == STAGE_done;
+	for (size_t i = 0; finished > JOBS_REMEMBERED && i < c->n_jobs;) {
+		if (c->jobs[i]->stage != STAGE_done) {
+			i++;
+			continue;
+		}
+		core_job_drop(c, c->jobs[i]);
+		finished--;
+	}
+}
+
+static uint64_t next_timer(const struct core *c)
+{
+	uint64_t next_ms = c->now.mono_ms + c->config.interval_ms;
+
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		const struct job *job = c->jobs[i];
+		uint64_t at_ms = job->stage == STAGE_done ? next_ms : migrate_next_ms(job);
+
+		if (job->waiting_ms && !job->told_end && job->waiting_ms + LINGER_MS < at_ms)
+			at_ms = job->waiting_ms + LINGER_MS;
+		next_ms = at_ms < next_ms ? at_ms : next_ms;
+	}
+	return next_ms > c->now.mono_ms ? next_ms : c->now.mono_ms + 1;
+}
+
+static void end_turn(struct core *c)
+{
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		struct job *job = c->jobs[i];
+
+		tell_end(c, job);
+		job_records(job, c->effects);
+		job->entered = false;
+	}
+	for (size_t i = c->n_jobs; i-- > 0;)
+		if (c->jobs[i]->probe && c->jobs[i]->stage == STAGE_done)
+			core_probe_done(c, c->jobs[i]);
+	forget_oldest(c);
+	c->effects->timer_ms = next_timer(c);
+	scratch_drop(c);
+	c->effects = NULL;
+}
+
+static void begin_turn(struct core *c, struct moment now, struct effects *effects)
+{
+	c->now = now;
+	c->effects = effects;
+	if (!c->started_wall_ms)
+		c->started_wall_ms = now.wall_ms;
+}
+
+/* --- messages of workers --- */
+
+static void welcome(struct core *c, const struct node *node, const struct msg *msg)
+{
+	struct msg_head head = {.type = MSG_TYPE_welcome, .epoch = c->config.term};
+
+	str_copy(head.request, sizeof(head.request), msg->head.request);
+	effects_ask(c->effects, node->id, head,
+		    &(struct msg_welcome){.interval_ms = c->config.interval_ms,
+					  .epoch = c->config.term,
+					  .coordinator = c->config.id,
+					  .version = DROVER_VERSION},
+		    "");
+}
+
+static void node_news(struct core *c, struct node *node, unsigned news)
+{
+	if (news & NODE_NEWS_up)
+		core_emit(c, "host.up", node->id, NULL, NULL);
+	if (news & NODE_NEWS_rebooted)
+		core_emit(c, "host.rebooted", node->id, NULL, NULL);
+	if (!(news & (NODE_NEWS_restarted | NODE_NEWS_up)))
+		return;
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		struct job *job = c->jobs[i];
+
+		for (enum party p = 0; p < PARTY_COUNT && job->stage != STAGE_done; p++)
+			if (str_eq(job_node(job, p), node->id))
+				migrate_restarted(c, job, p);
+	}
+}
+
+static struct job *job_of(struct core *c, const struct node *node, const char *migration,
+			  enum party *ret_party)
+{
+	struct job *job = core_job_find(c, given(migration));
+
+	if (!job || job->stage == STAGE_done)
+		return NULL;
+	for (enum party p = 0; p < PARTY_COUNT; p++)
+		if (str_eq(job_node(job, p), node->id)) {
+			*ret_party = p;
+			return job;
+		}
+	return NULL;
+}
+
+static void feed_message(struct core *c, const struct core_event *event)
+{
+	struct node *node = nodes_find(&c->nodes, event->node);
+	const struct msg *msg = event->msg;
+	enum node_state before;
+	enum party party;
+	struct job *job;
+
+	if (!node || !node->enrolled)
+		return;
+	if (!node->address[0])
+		str_copy(node->address, sizeof(node->address), event->address);
+	before = node->state;
+	node_news(c, node, nodes_hear(&c->nodes, node, msg, c->now.mono_ms));
+	if (node->state == NODE_dead && before != NODE_dead)
+		core_emit(c, "host.dead", node->id, node->note, NULL);
+	if (msg->head.type == MSG_TYPE_hello)
+		welcome(c, node, msg);
+	if (msg->head.type == MSG_TYPE_answer) {
+		job = job_of(c, node, msg->answer->migration, &party);
+		if (job)
+			migrate_answer(c, job, party, msg->answer);
+	} else if (msg->head.type == MSG_TYPE_progress) {
+		job = job_of(c, node, msg->progress->migration, &party);
+		if (job)
+			migrate_progress(c, job, party, msg->progress);
+	}
+}
+
+/* --- time and roster --- */
+
+static void feed_tick(struct core *c)
+{
+	char kind[32];
+
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		struct node *node = c->nodes.v[i];
+
+		if (!nodes_judge(&c->nodes, node, c->now.mono_ms))
+			continue;
+		str_fmt(kind, sizeof(kind), "host.%s", node_state_name(node->state));
+		core_emit(c, kind, node->id, node->note, NULL);
+	}
+	for (size_t i = 0; i < c->n_jobs; i++)
+		migrate_tick(c, c->jobs[i]);
+}
+
+static void feed_roster(struct core *c, const struct core_event *event)
+{
+	struct node *node = nodes_add(&c->nodes, event->node);
+
+	node->enrolled = true;
+	str_copy(node->role, sizeof(node->role), "worker");
+	if (event->address && *event->address)
+		str_copy(node->address, sizeof(node->address), event->address);
+	if (event->ssh_port)
+		node->ssh_port = event->ssh_port;
+}
+
+static void feed_unlist(struct core *c, const struct core_event *event)
+{
+	struct node *node = nodes_find(&c->nodes, event->node);
+
+	if (!node)
+		return;
+	node->enrolled = false;
+	node->state = NODE_unknown;
+	str_copy(node->note, sizeof(node->note), "not in the roster any more");
+}
+
+void core_feed(struct core *c, const struct core_event *event, struct moment now,
+	       struct effects *effects)
+{
+	begin_turn(c, now, effects);
+	switch (event->kind) {
+	case CORE_tick:
+		feed_tick(c);
+		break;
+	case CORE_roster:
+		feed_roster(c, event);
+		break;
+	case CORE_unlist:
+		feed_unlist(c, event);
+		break;
+	case CORE_message:
+		feed_message(c, event);
+		break;
+	case CORE_request:
+		core_request(c, event->client, event->msg, event->id);
+		break;
+	case CORE_gone:
+		core_forget_client(c, event->client);
+		break;
+	}
+	end_turn(c);
+}
+
+/* --- replay --- */
+
+static int replay_value(struct core *c, const char *key, const char *text, struct err *err)
+{
+	if (str_eq(key, EPOCH_KEY)) {
+		if (!str_u64(text, 0, UINT64_MAX, &c->epoch))
+			return fail(err, ERR_corrupt, "the stored epoch \"%s\" is no number", text);
+	} else if (str_starts(key, CORDON_KEY) && name_ok(key + strlen(CORDON_KEY))) {
+		nodes_add(&c->nodes, key + strlen(CORDON_KEY))->cordoned = str_eq(text, "yes");
+	} else {
+		pair_parse(&c->pairs, key, text); /* a lost lesson is no reason to stop */
+	}
+	return 0;
+}
+
+int core_replay(struct core *c, enum record_kind kind, const char *key, const void *data,
+		size_t len, struct err *err)
+{
+	auto_free char *text = NULL;
+	struct job *job;
+
+	if (kind == RECORD_value) {
+		text = str_new("%.*s", (int)len, (const char *)data);
+		return replay_value(c, key, text, err);
+	}
+	if (!ulid_ok(key))
+		return fail(err, ERR_corrupt, "a record's key \"%s\" is no job", key);
+	job = core_job_find(c, key);
+	if (!job)
+		job = core_job_add(c, key);
+	return job_replay(job, kind, data, len, err);
+}
+
+void core_resume(struct core *c, struct moment now, struct effects *effects)
+{
+	begin_turn(c, now, effects);
+	for (size_t i = 0; i < c->n_jobs;) {
+		struct job *job = c->jobs[i];
+
+		if (job->stage == STAGE_none) { /* a working set without its job: never begun */
+			core_job_drop(c, job);
+			continue;
+		}
+		job->told_end = job->stage == STAGE_done;
+		job->told = job->outcome;
+		if (job->stage != STAGE_done)
+			migrate_resume(c, job);
+		i++;
+	}
+	end_turn(c);
+}

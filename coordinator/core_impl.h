@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What the files of the core share: the state of the coordinator and the effects of the turn.
+ * core.c dispatches, core_requests.c and core_replies.c serve clients, migrate*.c walk the jobs. */
+#ifndef DROVER_COORDINATOR_CORE_IMPL_H
+#define DROVER_COORDINATOR_CORE_IMPL_H
+
+#include "coordinator/core.h"
+#include "coordinator/job.h"
+#include "coordinator/nodes.h"
+#include "coordinator/predict.h"
+#include "coordinator/score.h"
+
+#define FOLLOWERS_MAX 1024
+#define JOBS_REMEMBERED 1000 /* finished ones; the store keeps more */
+#define LINGER_MS 5000       /* a job waits this long for a host before its followers are told */
+
+/* A client that hears events: of one job until its end, or of everything. */
+struct follower {
+	uint64_t client;
+	char request[ULID_SIZE];
+	char job[ULID_SIZE]; /* "" = everything */
+};
+
+struct scratch_block {
+	struct scratch_block *next;
+	char bytes[] __attribute__((aligned(16)));
+};
+
+struct core {
+	struct core_config config;
+	struct nodes nodes;
+	struct pairs pairs;
+	struct job **jobs; /* in order of their start; probes among them */
+	size_t n_jobs;
+	struct follower *followers;
+	size_t n_followers;
+	uint64_t epoch; /* of the last handover */
+	uint64_t event_seq;
+	uint64_t started_wall_ms;
+	struct moment now;       /* of this turn */
+	struct effects *effects; /* of this turn */
+	struct scratch_block *scratch;
+};
+
+/* --- core.c --- */
+
+/* Zeroed memory that lives until the end of the turn. */
+void *core_scratch(struct core *c, size_t n, size_t size);
+
+/* Tells followers. host and job may be NULL. */
+void core_emit(struct core *c, const char *kind, const char *host, const char *text,
+	       const struct job *job);
+
+struct job *core_job_find(struct core *c, const char *id);
+
+/* The unfinished job that moves this container of this host, or NULL. */
+struct job *core_job_moving(struct core *c, const char *container, const char *host);
+
+struct job *core_job_add(struct core *c, const char *id);
+void core_job_drop(struct core *c, struct job *job);
+
+/* Sets each node's bookings from the jobs in flight, leaving one out (may be NULL). */
+void core_book(struct core *c, const struct job *except);
+
+/* --- core_follow.c --- */
+
+/* job NULL: everything. The same client and request again change nothing. */
+void core_follow(struct core *c, uint64_t client, const char *request, const struct job *job);
+void core_forget_client(struct core *c, uint64_t client);
+
+/* Ends the streams of those that follow this job, with the job as the final reply. */
+void core_end_followers(struct core *c, const struct job *job);
+
+/* --- core_requests.c --- */
+
+/* One request of a client; `id` is a fresh ULID. */
+void core_request(struct core *c, uint64_t client, const struct msg *msg, const char *id);
+
+/* The answer to a live check that has ended. */
+void core_probe_done(struct core *c, struct job *probe);
+
+/* --- core_replies.c --- */
+
+void core_reply(struct core *c, uint64_t client, const char *request, struct msg_reply *reply);
+void core_reply_error(struct core *c, uint64_t client, const char *request, const struct err *err);
+void core_reply_job(struct core *c, uint64_t client, const char *request, const struct job *job,
+		    bool final, bool with_log);
+
+/* Fill in one list of a reply; what they point to lives until the end of the turn. */
+void core_list_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply);
+void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);
+void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
+		    struct msg_reply *reply);
+void core_list_candidates(struct core *c, const struct candidate *candidates, size_t n,
+			  struct msg_reply *reply);
+void core_describe(struct core *c, struct msg_reply *reply);
+
+/* The code that a client is told for a job. */
+int core_job_code(const struct job *job);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What clients are shown: hosts, containers, jobs, candidates. Everything that a reply points to
+ * lives in the turn's scratch memory or in the core itself. */
+#include "coordinator/core_impl.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define HOSTS_MAX 16384
+#define PLACES_MAX 4096
+#define JOBS_MAX 1024
+#define CANDIDATES_SHOWN 200
+
+void core_reply(struct core *c, uint64_t client, const char *request, struct msg_reply *reply)
+{
+	struct msg_head head = {.type = MSG_TYPE_reply, .epoch = c->config.term};
+
+	str_copy(head.request, sizeof(head.request), request);
+	effects_tell(c->effects, client, head, reply);
+}
+
+void core_reply_error(struct core *c, uint64_t client, const char *request, const struct err *err)
+{
+	struct msg_reply reply = {
+		.code = (uint64_t)err->code, .error = err->text, .fix = err->fix, .final = true};
+
+	core_reply(c, client, request, &reply);
+}
+
+int core_job_code(const struct job *job)
+{
+	if (job->outcome == OUTCOME_moved)
+		return 0;
+	if (job->outcome == OUTCOME_none && job->stage != STAGE_done && stage_undoes(job->stage))
+		return ERR_timeout; /* its source has not said that it took the container back */
+	return job->code;
+}
+
+void core_reply_job(struct core *c, uint64_t client, const char *request, const struct job *job,
+		    bool final, bool with_log)
+{
+	struct job_text *text = core_scratch(c, 1, sizeof(*text));
+	struct msg_job view;
+	struct msg_reply reply = {.jobs = {&view, 1}, .final = final};
+	char why[1024];
+
+	job_view(job, &view, text, with_log);
+	if (final) {
+		reply.code = (uint64_t)core_job_code(job);
+		reply.error = reply.code ? job->error : NULL;
+		reply.fix = reply.code ? job->fix : NULL;
+	}
+	if (final && reply.code == ERR_timeout && !job->outcome) {
+		str_fmt(why, sizeof(why), "%.700s; %s has not confirmed that %s runs there again",
+			job->error, job->source, job->container);
+		reply.error = why;
+		reply.fix = "the source thaws it by itself at its hold deadline; the job goes on";
+	}
+	core_reply(c, client, request, &reply);
+}
+
+/* --- hosts --- */
+
+static size_t count_places(const struct core *c, const struct node *node);
+
+static void show_host(const struct core *c, const struct node *node, struct msg_host *ret)
+{
+	const struct msg_beat *beat = node->beat ? node->beat->beat : NULL;
+	const struct msg_caps *caps = node->caps ? node->caps->caps : NULL;
+
+	*ret = (struct msg_host){.id = node->id,
+				 .role = node->role,
+				 .state = node_state_name(node->state),
+				 .address = node->address,
+				 .cordoned = node->cordoned,
+				 .note = node->note,
+				 .hot = node->load_known ? node_hot(node) : 0,
+				 .version = node->version,
+				 .containers = count_places(c, node)};
+	if (node->heard_ms)
+		ret->age_ms = c->now.mono_ms - node->heard_ms;
+	if (caps) {
+		ret->kernel = caps->kernel;
+		ret->criu_version = caps->criu_version;
+		ret->runtimes.v = caps->runtimes.v;
+		ret->runtimes.n = caps->runtimes.n;
+		ret->cpus = caps->cpus;
+		ret->mem_total_bytes = caps->mem_total_bytes;
+		ret->labels = caps->labels;
+		ret->problems.v = caps->problems.v;
+		ret->problems.n = caps->problems.n;
+		ret->storage_free_bytes = caps->storage_free_bytes;
+		ret->staging_free_bytes = caps->staging_free_bytes;
+		ret->arch = caps->arch;
+	}
+	if (beat) {
+		ret->cpus = beat->cpus;
+		ret->load1 = beat->load1;
+		ret->cpu_permille = beat->cpu_permille;
+		ret->mem_total_bytes = beat->mem_total_bytes;
+		ret->mem_available_bytes = beat->mem_available_bytes;
+		ret->psi_cpu = beat->psi_cpu;
+		ret->psi_mem = beat->psi_mem;
+		ret->psi_io = beat->psi_io;
+		ret->storage_free_bytes = beat->storage_free_bytes;
+		ret->staging_free_bytes = beat->staging_free_bytes;
+	}
+}
+
+static bool host_wanted(const struct msg_request *request, const char *id)
+{
+	if (given(request->host)[0] && !str_eq(request->host, id))
+		return false;
+	return !request->hosts.n || strs_have(&request->hosts, id);
+}
+
+void core_list_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply)
+{
+	reply->hosts.v = core_scratch(c, c->nodes.n + 1, sizeof(*reply->hosts.v));
+	for (size_t i = 0; i < c->nodes.n && reply->hosts.n < HOSTS_MAX; i++)
+		if (c->nodes.v[i]->enrolled && host_wanted(request, c->nodes.v[i]->id))
+			show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
+}
+
+/* --- containers --- */
+
+struct place_walk {
+	struct core *c;
+	const struct msg_request *request;
+	struct msg_reply *reply; /* NULL: only count */
+	const struct node *only; /* of this node, NULL: of all */
+	size_t n;
+};
+
+static void count_one(void *arg, const struct place *place)
+{
+	struct place_walk *walk = arg;
+
+	if (!place->secondary && (!walk->only || walk->only == place->node))
+		walk->n++;
+}
+
+static size_t count_places(const struct core *c, const struct node *node)
+{
+	struct nodes one = {.v = (struct node *[]){(struct node *)node}, .n = 1};
+	struct place_walk walk = {.only = node};
+
+	(void)c;
+	nodes_each_place(&one, count_one, &walk);
+	return walk.n;
+}
+
+static bool place_wanted(const struct msg_request *request, const struct place *place)
+{
+	if (place->secondary && !request->all)
+		return false;
+	if (given(request->container)[0] && !str_eq(request->container, place->container->id))
+		return false;
+	if (given(request->from)[0] && !str_eq(request->from, place->node->id))
+		return false;
+	return host_wanted(request, place->node->id);
+}
+
+static void show_place(void *arg, const struct place *place)
+{
+	struct place_walk *walk = arg;
+	const struct msg_usage *usage = node_usage(place->node, place->container->id);
+	struct msg_place *ret;
+	struct job *job;
+
+	if (!place_wanted(walk->request, place) || walk->reply->places.n == PLACES_MAX)
+		return;
+	ret = &walk->reply->places.v[walk->reply->places.n++];
+	*ret = (struct msg_place){.host = place->node->id,
+				  .container = core_scratch(walk->c, 1, sizeof(*ret->container)),
+				  .age_ms = walk->c->now.mono_ms - place->node->heard_ms,
+				  .host_state = node_state_name(place->node->state)};
+	*ret->container = *place->container;
+	if (usage) {
+		ret->container->rss_bytes = usage->rss_bytes;
+		ret->container->cpu_permille = usage->cpu_permille;
+	}
+	if (place->node->state == NODE_dead)
+		ret->container->status = "unknown";
+	job = core_job_moving(walk->c, place->container->id, place->node->id);
+	ret->job = job ? job->id : NULL;
+}
+
+void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply)
+{
+	struct place_walk walk = {.c = c, .request = request, .reply = reply};
+
+	reply->places.v = core_scratch(c, PLACES_MAX, sizeof(*reply->places.v));
+	nodes_each_place(&c->nodes, show_place, &walk);
+}
+
+/* --- jobs --- */
+
+static bool job_wanted(const struct msg_request *request, const struct job *job)
+{
+	const char *host = given(request->host);
+
+	if (given(request->container)[0] && !str_eq(request->container, job->container))
+		return false;
+	return !*host || str_eq(host, job->source) || str_eq(host, job->target);
+}
+
+/* Newest first. */
+void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
+		    struct msg_reply *reply)
+{
+	size_t limit = request->limit && request->limit < JOBS_MAX ? request->limit : JOBS_MAX;
+
+	reply->jobs.v = core_scratch(c, limit, sizeof(*reply->jobs.v));
+	for (size_t i = c->n_jobs; i-- > 0 && reply->jobs.n < limit;) {
+		const struct job *job = c->jobs[i];
+
+		if (job->probe || !job_wanted(request, job))
+			continue;
+		if (job->stage == STAGE_done ? !finished : !active)
+			continue;
+		job_view(job, &reply->jobs.v[reply->jobs.n++],
+			 core_scratch(c, 1, sizeof(struct job_text)), false);
+	}
+}
+
+/* --- candidates --- */
+
+static void show_candidate(struct core *c, const struct candidate *candidate,
+			   struct msg_candidate *ret)
+{
+	*ret = (struct msg_candidate){
+		.host = candidate->node->id,
+		.verdict = verdict_word(&candidate->verdict),
+		.score = candidate->score,
+		.terms = {(struct msg_term *)candidate->terms, SCORE_TERMS},
+		.predicted_frozen_ms = candidate->prediction.frozen_ms,
+		.predicted_total_ms = candidate->prediction.total_ms,
+	};
+	ret->reasons.v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*ret->reasons.v));
+	ret->reasons.n = verdict_reasons(&candidate->verdict, ret->reasons.v);
+}
+
+void core_list_candidates(struct core *c, const struct candidate *candidates, size_t n,
+			  struct msg_reply *reply)
+{
+	n = n < CANDIDATES_SHOWN ? n : CANDIDATES_SHOWN;
+	reply->candidates.v = core_scratch(c, n + 1, sizeof(*reply->candidates.v));
+	for (size_t i = 0; i < n; i++)
+		show_candidate(c, &candidates[i], &reply->candidates.v[i]);
+	reply->candidates.n = n;
+}
+
+void core_describe(struct core *c, struct msg_reply *reply)
+{
+	struct msg_cluster *cluster = core_scratch(c, 1, sizeof(*cluster));
+
+	*cluster = (struct msg_cluster){.coordinator = c->config.id,
+					.version = DROVER_VERSION,
+					.epoch = c->config.term,
+					.up_ms = c->now.wall_ms - c->started_wall_ms,
+					.jobs_running = core_jobs_running(c),
+					.interval_ms = c->config.interval_ms};
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		if (!c->nodes.v[i]->enrolled)
+			continue;
+		cluster->hosts_total++;
+		cluster->hosts_up += c->nodes.v[i]->state == NODE_up;
+		cluster->containers += count_places(c, c->nodes.v[i]);
+	}
+	for (size_t i = 0; i < c->n_jobs; i++)
+		cluster->held += c->jobs[i]->outcome == OUTCOME_held;
+	reply->cluster = cluster;
+}

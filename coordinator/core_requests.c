@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The requests of clients, one row each. A request that starts nothing is answered in the same
+ * turn. */
+#include "coordinator/core_impl.h"
+
+#include "base/mem.h"
+#include "coordinator/migrate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct asked {
+	struct core *c;
+	uint64_t client;
+	const char *request; /* its id */
+	const char *id;      /* fresh ULID */
+	const struct msg_request *body;
+	struct msg_reply reply; /* sent when the handler returns 0 and final is set */
+};
+
+/* 0, or -ERR with err set: the reply is the error then. */
+typedef int request_fn(struct asked *a, struct err *err);
+
+/* --- reading --- */
+
+static int ask_version(struct asked *a, struct err *err)
+{
+	(void)err;
+	core_describe(a->c, &a->reply);
+	a->reply.text = DROVER_VERSION;
+	return 0;
+}
+
+static int ask_status(struct asked *a, struct err *err)
+{
+	struct msg_request everything = {0};
+
+	(void)err;
+	core_describe(a->c, &a->reply);
+	core_list_hosts(a->c, &everything, &a->reply);
+	core_list_jobs(a->c, &everything, true, false, &a->reply);
+	return 0;
+}
+
+static int known_host(struct asked *a, const char *id, struct err *err)
+{
+	struct node *node;
+
+	return given(id)[0] ? nodes_find_host(&a->c->nodes, id, &node, err) : 0;
+}
+
+static int ask_hosts(struct asked *a, struct err *err)
+{
+	if (known_host(a, a->body->host, err))
+		return -err->code;
+	core_list_hosts(a->c, a->body, &a->reply);
+	return 0;
+}
+
+static int ask_ps(struct asked *a, struct err *err)
+{
+	if (known_host(a, a->body->host, err))
+		return -err->code;
+	core_list_places(a->c, a->body, &a->reply);
+	return 0;
+}
+
+static int ask_jobs(struct asked *a, struct err *err)
+{
+	(void)err;
+	core_list_jobs(a->c, a->body, true, a->body->all, &a->reply);
+	return 0;
+}
+
+static int ask_history(struct asked *a, struct err *err)
+{
+	(void)err;
+	core_list_jobs(a->c, a->body, false, true, &a->reply);
+	return 0;
+}
+
+static int ask_explain(struct asked *a, struct err *err)
+{
+	const struct reason_row *row = reason_find(given(a->body->reason));
+	const char *codes[REASON_COUNT], *near;
+	char *text;
+
+	for (size_t i = 0; i < REASON_COUNT; i++)
+		codes[i] = reason_row((enum reason_id)i)->code;
+	near = str_nearest(given(a->body->reason), codes, REASON_COUNT);
+	if (!row)
+		return fail(err, ERR_nosuch, "no reason code %s%s%s", given(a->body->reason),
+			    near ? ", did you mean " : "", given(near));
+	text = core_scratch(a->c, 1, 400);
+	str_fmt(text, 400, "%s\nfix: %s\nskip: %s\n", row->code, row->fix,
+		*row->skip ? row->skip : "cannot be skipped");
+	a->reply.text = text;
+	return 0;
+}
+
+/* --- one job --- */
+
+static bool names(const struct job *job, const char *wanted, bool *ret_container)
+{
+	size_t len = strlen(wanted), id_len = strlen(job->id);
+
+	*ret_container = str_eq(job->container, wanted);
+	return *ret_container ||
+	       (len >= 3 && len <= id_len && str_eq(job->id + id_len - len, wanted));
+}
+
+/* A ULID, a unique tail of one, or a container's latest job. */
+static int find_job(struct asked *a, struct job **ret, struct err *err)
+{
+	const char *wanted = given(a->body->job);
+	struct job *found = NULL;
+	bool by_container;
+
+	if (!*wanted)
+		wanted = given(a->body->container);
+	for (size_t i = a->c->n_jobs; i-- > 0;) {
+		struct job *job = a->c->jobs[i];
+
+		if (job->probe || !names(job, wanted, &by_container))
+			continue;
+		if (found)
+			return fail(err, ERR_usage, "%s fits several jobs, %s and %s among them",
+				    wanted, found->id, job->id);
+		found = job;
+		if (by_container)
+			break;
+	}
+	*ret = found;
+	if (found)
+		return 0;
+	fail(err, ERR_nosuch, "no job %s", wanted);
+	return err_fix(err, "drover jobs --all and drover history list them");
+}
+
+static int ask_job(struct asked *a, struct err *err)
+{
+	bool with_log = str_eq(a->body->mode, "log");
+	struct job *job;
+
+	if (find_job(a, &job, err))
+		return -err->code;
+	if (a->body->follow && !(job->told_end && job->told == job->outcome)) {
+		core_follow(a->c, a->client, a->request, job);
+		core_reply_job(a->c, a->client, a->request, job, false, with_log);
+	} else {
+		core_reply_job(a->c, a->client, a->request, job, true, with_log);
+	}
+	a->reply.final = false; /* answered */
+	return 0;
+}
+
+static int ask_cancel(struct asked *a, struct err *err)
+{
+	struct job *job;
+	int rc = find_job(a, &job, err);
+
+	if (!rc)
+		rc = migrate_cancel(a->c, job, a->body->reason, err);
+	if (!rc) {
+		struct job_text *text = core_scratch(a->c, 1, sizeof(*text));
+
+		a->reply.jobs.v = core_scratch(a->c, 1, sizeof(*a->reply.jobs.v));
+		a->reply.jobs.n = 1;
+		job_view(job, a->reply.jobs.v, text, false);
+	}
+	return rc;
+}
+
+static int ask_watch(struct asked *a, struct err *err)
+{
+	struct msg_request everything = {0};
+	struct job *job = NULL;
+
+	if ((given(a->body->job)[0] || given(a->body->container)[0]) && find_job(a, &job, err))
+		return -err->code;
+	if (job)
+		return ask_job(a, err);
+	core_follow(a->c, a->client, a->request, NULL);
+	core_list_jobs(a->c, &everything, true, false, &a->reply);
+	a->reply.final = false;
+	core_reply(a->c, a->client, a->request, &a->reply);
+	return 0;
+}
+
+/* --- hosts --- */
+
+static int set_cordon(struct asked *a, bool cordoned, struct err *err)
+{
+	const struct msg_strs one = {.v = (const char *[]){a->body->host}, .n = 1};
+	const struct msg_strs *hosts = a->body->hosts.n ? &a->body->hosts : &one;
+	char key[NAME_SIZE + 8];
+	struct node *node;
+
+	for (size_t i = 0; i < hosts->n; i++)
+		if (nodes_find_host(&a->c->nodes, hosts->v[i], &node, err))
+			return -err->code; /* all of them or none */
+	for (size_t i = 0; i < hosts->n; i++) {
+		nodes_find_host(&a->c->nodes, hosts->v[i], &node, err);
+		node->cordoned = cordoned;
+		str_fmt(key, sizeof(key), "cordon/%s", node->id);
+		effects_value(a->c->effects, key, cordoned ? "yes" : "no");
+		core_emit(a->c, cordoned ? "host.cordoned" : "host.uncordoned", node->id,
+			  a->body->reason, NULL);
+	}
+	core_list_hosts(a->c, a->body, &a->reply);
+	return 0;
+}
+
+static int ask_cordon(struct asked *a, struct err *err)
+{
+	return set_cordon(a, true, err);
+}
+
+static int ask_uncordon(struct asked *a, struct err *err)
+{
+	return set_cordon(a, false, err);
+}
+
+/* --- moving --- */
+
+static int check_skips(const struct msg_strs *skip, struct err *err)
+{
+	const char *names[REASON_COUNT + 1], *near;
+	size_t n = 0;
+
+	names[n++] = "all";
+	for (size_t i = 0; i < REASON_COUNT; i++)
+		if (*reason_row((enum reason_id)i)->skip)
+			names[n++] = reason_row((enum reason_id)i)->skip;
+	for (size_t i = 0; i < skip->n; i++) {
+		if (strs_have(&(struct msg_strs){names, n}, skip->v[i]))
+			continue;
+		near = str_nearest(skip->v[i], names, n);
+		return fail(err, ERR_usage, "no check is named %s%s%s", skip->v[i],
+			    near ? ", did you mean " : "", given(near));
+	}
+	return skip->n > 16 ? fail(err, ERR_usage, "more than 16 names to skip") : 0;
+}
+
+/* A job in the making: its container, where it is, and what the user wants. */
+static int prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
+{
+	static const char *all[] = {"all"};
+	const struct msg_request *body = a->body;
+	struct msg_ask work = {.migration = a->id, .skip = body->skip};
+	struct node *target = NULL;
+	struct place place;
+	struct job *job;
+
+	if (nodes_find_container(&a->c->nodes, body->container, body->from, &place, err) ||
+	    check_skips(&body->skip, err))
+		return -err->code;
+	if (given(body->host)[0] && nodes_find_host(&a->c->nodes, body->host, &target, err))
+		return -err->code;
+	if (body->force)
+		work.skip = (struct msg_strs){all, 1};
+	work.container_facts = (struct msg_container *)place.container;
+	work.rss_bytes = place.container->rss_bytes;
+	work.tree_bytes = place.container->tree_bytes;
+	work.runtime = place.container->runtime;
+	work.bundle = place.container->bundle;
+	work.net = place.container->net;
+	work.deadline_ms = body->deadline_ms;
+	job = core_job_add(a->c, a->id);
+	job->probe = probe;
+	str_copy(job->container, sizeof(job->container), place.container->id);
+	str_copy(job->source, sizeof(job->source), place.node->id);
+	str_copy(job->chosen, sizeof(job->chosen), target ? target->id : "");
+	str_copy(job->runtime, sizeof(job->runtime), place.container->runtime);
+	str_copy(job->user, sizeof(job->user), body->user);
+	job->started_ms = a->c->now.wall_ms;
+	job_set_work(job, &work);
+	*ret = job;
+	return 0;
+}
+
+static bool is_down(const struct verdict *verdict)
+{
+	for (size_t i = 0; i < verdict->n; i++)
+		if (verdict->v[i].row == reason_row(REASON_host_down) ||
+		    verdict->v[i].row == reason_row(REASON_source_down))
+			return true;
+	return false;
+}
+
+/* Refused before anything was touched: the candidates say why. */
+static int refuse_job(struct asked *a, struct job *job, struct err *err)
+{
+	struct score_query query = migrate_query(a->c, job);
+	struct candidate *candidates;
+	struct verdict verdict;
+	size_t n;
+
+	if (job->chosen[0]) {
+		score_verdict(&query, nodes_find(&a->c->nodes, job->chosen), &verdict);
+		verdict_print(&verdict, err->text, sizeof(err->text));
+		err_fix(err, "%s", verdict_fix(&verdict));
+		if (is_down(&verdict))
+			err->code = ERR_unreachable;
+		verdict_done(&verdict);
+	} else if (query.source->state != NODE_up) {
+		err->code = ERR_unreachable;
+	}
+	n = score_rank(&query, &a->c->nodes, &candidates);
+	core_list_candidates(a->c, candidates, n, &a->reply);
+	a->reply.code = (uint64_t)err->code;
+	a->reply.error = err->text;
+	a->reply.fix = err->fix;
+	core_reply(a->c, a->client, a->request, &a->reply);
+	a->reply.final = false;
+	candidates_free(&candidates, n);
+	return 0;
+}
+
+static int begin_job(struct asked *a, struct job *job, struct err *err)
+{
+	char text[24];
+
+	job->epoch = a->c->epoch + 1;
+	if (migrate_start(a->c, job, err)) {
+		refuse_job(a, job, err);
+		core_job_drop(a->c, job);
+		return 0;
+	}
+	a->c->epoch = job->epoch;
+	str_fmt(text, sizeof(text), "%" PRIu64, a->c->epoch);
+	effects_value(a->c->effects, "epoch", text);
+	a->reply.final = false;
+	if (a->body->follow)
+		core_follow(a->c, a->client, a->request, job);
+	core_reply_job(a->c, a->client, a->request, job, !a->body->follow, false);
+	return 0;
+}
+
+static int ask_migrate(struct asked *a, struct err *err)
+{
+	struct job *job, *other;
+
+	if (prepare(a, false, &job, err))
+		return -err->code;
+	other = core_job_moving(a->c, job->container, job->source);
+	if (other && other != job) {
+		fail(err, ERR_busy, "E-BUSY: job %s is moving %s already (%s to %s, at %s)",
+		     other->id, job->container, other->source, other->target,
+		     stage_name(other->stage));
+		err_fix(err, "drover job %s --follow, or drover cancel %s", job->container,
+			job->container);
+		core_job_drop(a->c, job);
+		return -err->code;
+	}
+	return begin_job(a, job, err);
+}
+
+/* --- live checks --- */
+
+static int ask_check(struct asked *a, struct err *err)
+{
+	struct job *job;
+
+	if (prepare(a, true, &job, err))
+		return -err->code;
+	a->reply.final = false;
+	job->client = a->client;
+	str_copy(job->client_request, sizeof(job->client_request), a->request);
+	job->epoch = a->c->epoch + 1;
+	if (migrate_start(a->c, job, err))
+		job->stage = STAGE_done; /* nobody to ask: what is known is the answer */
+	return 0;
+}
+
+/* What the workers said is added to the verdict of the host that they spoke about. */
+static void add_said(struct core *c, const struct job *probe, struct msg_candidate *candidate)
+{
+	const struct msg_answer *said = probe->reasons ? probe->reasons->answer : NULL;
+	struct msg_reason *v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*v));
+	size_t n = candidate->reasons.n;
+
+	memcpy(v, candidate->reasons.v, n * sizeof(*v));
+	for (size_t i = 0; said && i < said->reasons.n && n < VERDICT_REASONS_MAX; i++) {
+		const struct msg_reason *reason = &said->reasons.v[i];
+		bool known = false;
+
+		for (size_t k = 0; k < n; k++)
+			known |= str_eq(v[k].code, reason->code);
+		if (known)
+			continue;
+		v[n] = *reason;
+		v[n].warning |= score_skips(&probe->work->ask->skip, reason->skip);
+		if (!v[n].warning)
+			candidate->verdict = "no";
+		else if (str_eq(candidate->verdict, "live"))
+			candidate->verdict = "warn";
+		n++;
+	}
+	candidate->reasons.v = v;
+	candidate->reasons.n = n;
+}
+
+static void add_failure(struct core *c, const struct job *probe, struct msg_candidate *candidate)
+{
+	struct msg_reason *v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*v));
+	size_t n = candidate->reasons.n;
+
+	if (!probe->code || n == VERDICT_REASONS_MAX)
+		return;
+	memcpy(v, candidate->reasons.v, n * sizeof(*v));
+	v[n] = (struct msg_reason){.code = reason_row(REASON_no_answer)->code,
+				   .why = core_scratch(c, 1, 500),
+				   .fix = *probe->fix ? probe->fix
+						      : reason_row(REASON_no_answer)->fix};
+	str_copy((char *)v[n].why, 500, probe->error);
+	candidate->reasons.v = v;
+	candidate->reasons.n = n + 1;
+	candidate->verdict = "no";
+}
+
+static void only_chosen(struct msg_reply *reply, const char *chosen)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < reply->candidates.n; i++)
+		if (str_eq(reply->candidates.v[i].host, chosen))
+			reply->candidates.v[kept++] = reply->candidates.v[i];
+	reply->candidates.n = kept;
+}
+
+static void check_same_host(struct core *c, const struct score_query *query, const struct job *job,
+			    struct msg_reply *reply, struct candidate *one)
+{
+	one->node = nodes_find(&c->nodes, job->chosen);
+	score_verdict(query, one->node, &one->verdict);
+	score_terms(query, one);
+	core_list_candidates(c, one, 1, reply);
+}
+
+void core_probe_done(struct core *c, struct job *probe)
+{
+	struct score_query query = migrate_query(c, probe);
+	struct msg_reply reply = {.final = true};
+	struct candidate *candidates = NULL, same = {0};
+	bool can = false;
+	size_t n = 0;
+
+	query.busy = core_job_moving(c, probe->container, probe->source) != NULL;
+	if (str_eq(probe->chosen, probe->source)) {
+		check_same_host(c, &query, probe, &reply, &same);
+	} else if (query.source) {
+		n = score_rank(&query, &c->nodes, &candidates);
+		core_list_candidates(c, candidates, n, &reply);
+	}
+	if (probe->chosen[0])
+		only_chosen(&reply, probe->chosen);
+	for (size_t i = 0; i < reply.candidates.n; i++) {
+		struct msg_candidate *candidate = &reply.candidates.v[i];
+
+		if (str_eq(candidate->host, probe->target)) {
+			add_said(c, probe, candidate);
+			add_failure(c, probe, candidate);
+		}
+		can |= !str_eq(candidate->verdict, "no");
+	}
+	if (!can) {
+		reply.code = ERR_refused;
+		reply.error = "no host can take it live";
+		reply.fix = "each host's reasons say what to do";
+	}
+	core_reply(c, probe->client, probe->client_request, &reply);
+	candidates_free(&candidates, n);
+	verdict_done(&same.verdict);
+	core_job_drop(c, probe);
+}
+
+/* --- dispatch --- */
+
+static const struct {
+	const char *command;
+	request_fn *fn;
+} rows[] = {
+	{"status", ask_status},   {"hosts", ask_hosts},     {"ps", ask_ps},
+	{"check", ask_check},     {"migrate", ask_migrate}, {"jobs", ask_jobs},
+	{"job", ask_job},         {"watch", ask_watch},     {"cancel", ask_cancel},
+	{"history", ask_history}, {"cordon", ask_cordon},   {"uncordon", ask_uncordon},
+	{"explain", ask_explain}, {"version", ask_version}, {"ping", ask_version},
+};
+
+void core_request(struct core *c, uint64_t client, const struct msg *msg, const char *id)
+{
+	struct asked a = {.c = c,
+			  .client = client,
+			  .request = msg->head.request,
+			  .id = id,
+			  .body = msg->request,
+			  .reply.final = true};
+	struct err err = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!str_eq(rows[i].command, msg->request->command))
+			continue;
+		if (rows[i].fn(&a, &err))
+			core_reply_error(c, client, a.request, &err);
+		else if (a.reply.final)
+			core_reply(c, client, a.request, &a.reply);
+		return;
+	}
+	fail(&err, ERR_usage, "this coordinator (%s) does not know the request %s", DROVER_VERSION,
+	     given(msg->request->command));
+	core_reply_error(c, client, a.request, &err);
+}

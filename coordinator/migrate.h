@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The step machine: it walks one job along the stage table (steps.h). docs/protocol.md says what
+ * each transition means; nothing else changes a job's stage or outcome.
+ *
+ *      migrate_start                                                             outcome known
+ *           │                                                                          │
+ *        ┌──▼──┐ ok ┌───────┐ ok ┌─────────┐ ok  ┌──────┐ ok ┌──────┐ ok ┌─────┐ ok    │
+ *    ┌──▶│check├───▶│ admit ├───▶│ reserve ├────▶│ sync ├───▶│ hold ├───▶│ arm ├──┐    │
+ *    │   └──┬──┘    └───┬───┘    └────┬────┘     └──┬───┘    └──┬───┘    └──┬──┘  │    │
+ *    │ next │ candidate │             │             │           │           │  ┌──▼────┴┐ no answer
+ *    └──────┴───────────┘         unreserve         └───── rollback ────────┘  │release ├─▶ HELD
+ *     none left: forget        STAYED at once      STAYED: at once, or when    └──┬──┬──┘
+ *     STAYED at once                               S has answered abort    S says │  │ grant
+ *                                                                 it has  aborted │  │
+ *                                                             withdraw: STAYED ◀──┘  │
+ *                                                                                 ┌──▼───┐ no
+ * answer giveback: STAYED when S ◀────────┤start ├─▶ HELD has answered abort     T REFUSED └──┬───┘
+ *                                                                                    │ running
+ *                                                              retire → clean → done ◀ MOVED
+ *
+ * What may be trusted: up to arm S alone has authority and thaws by itself; in release and start
+ * nobody runs, and silence means HELD, never a guess; from retire on T runs. HELD is left by the
+ * answer that was missing, however late. */
+#ifndef DROVER_COORDINATOR_MIGRATE_H
+#define DROVER_COORDINATOR_MIGRATE_H
+
+#include "coordinator/core_impl.h"
+
+/* Puts a new job, whose container, source, working set and choice of target are set, on its way.
+ * -ERR_refused when there is no target for it. */
+int migrate_start(struct core *c, struct job *job, struct err *err);
+
+/* A replayed job goes on: its stage's asks are sent again under the same attempt. */
+void migrate_resume(struct core *c, struct job *job);
+
+/* An answer of this party; dropped unless it is the one that is waited for. */
+void migrate_answer(struct core *c, struct job *job, enum party party,
+		    const struct msg_answer *answer);
+void migrate_progress(struct core *c, struct job *job, enum party party,
+		      const struct msg_progress *progress);
+
+/* This party's worker is another process now: what it was asked is asked at once. */
+void migrate_restarted(struct core *c, struct job *job, enum party party);
+
+/* Repeats asks, watches deadlines and hosts. */
+void migrate_tick(struct core *c, struct job *job);
+
+/* When the job wants its next tick (monotonic). */
+uint64_t migrate_next_ms(const struct job *job);
+
+/* -ERR_refused from release on. */
+int migrate_cancel(struct core *c, struct job *job, const char *reason, struct err *err);
+
+/* --- for the files of the machine --- */
+
+void migrate_enter(struct core *c, struct job *job, enum stage stage);
+
+/* Records why and goes the way that the stage's row says. */
+void migrate_fail(struct core *c, struct job *job, int code, const char *fix, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* The outcome is known (or, with OUTCOME_held, known to be open). */
+void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const char *runs_on);
+
+/* Asks this party again later, under a new attempt: its answer settled nothing. */
+void migrate_ask_anew(struct core *c, struct job *job, enum party party);
+void migrate_ask_now(struct core *c, struct job *job, enum party party);
+
+/* Marks the party's ask as answered; true when the stage has all its answers. */
+bool migrate_answered(struct job *job, enum party party);
+
+void migrate_done(struct core *c, struct job *job, enum party party,
+		  const struct msg_answer *answer);
+void migrate_refused(struct core *c, struct job *job, enum party party,
+		     const struct msg_answer *answer);
+
+/* --- migrate_pick.c --- */
+
+/* The query that stands for this job's container. */
+struct score_query migrate_query(struct core *c, struct job *job);
+
+/* Chooses the best host that was not tried yet, or the one that the user chose. */
+int migrate_pick(struct core *c, struct job *job, struct err *err);
+
+/* Before the first freeze: on to the next candidate, false when there is none left. */
+bool migrate_next_candidate(struct core *c, struct job *job);
+
+#endif

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What each answer means: a row a stage for "done" and for "refused". An answer counts once: it
+ * must come from the party that was asked, with the step and attempt that are waited for; all
+ * others are late or doubled and change nothing. */
+#include "coordinator/migrate.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define DIGEST_LEN 32
+#define EPOCH_LEAP_MAX 1000000 /* a worker's word on epochs is believed this far */
+
+typedef void answer_fn(struct core *c, struct job *job, enum party party,
+		       const struct msg_answer *answer);
+
+static bool says(const struct msg_answer *answer, const char *state)
+{
+	return str_eq(answer->state, state);
+}
+
+static void unfit(struct core *c, struct job *job, enum party party, const char *lacks)
+{
+	migrate_fail(c, job, ERR_protocol, "run the same drover version on all hosts",
+		     "%s answered %s without %s", job_node(job, party), stage_step(job->stage),
+		     lacks);
+}
+
+static void onward(struct core *c, struct job *job)
+{
+	migrate_enter(c, job, stage_row(job->stage)->next);
+}
+
+/* An answer ended a silence that was told as HELD. */
+static void unhold(struct job *job)
+{
+	if (job->outcome != OUTCOME_held)
+		return;
+	job->outcome = OUTCOME_none;
+	job->code = 0;
+	job->error[0] = job->fix[0] = '\0';
+	job->dirty_job = true;
+}
+
+/* --- done --- */
+
+/* Reasons of a worker that neither are warnings nor skipped. */
+static const struct msg_reason *first_refusal(const struct job *job,
+					      const struct msg_answer *answer)
+{
+	for (size_t i = 0; i < answer->reasons.n; i++) {
+		const struct msg_reason *reason = &answer->reasons.v[i];
+
+		if (!reason->warning && !score_skips(&job->work->ask->skip, reason->skip))
+			return reason;
+	}
+	return NULL;
+}
+
+static bool about_container(const char *code)
+{
+	const struct reason_row *row = reason_find(code);
+
+	return !row || row->about == ABOUT_ct || row->about == ABOUT_src;
+}
+
+static void refused_by(struct core *c, struct job *job, enum party party,
+		       const struct msg_reason *reason)
+{
+	bool final = party == PARTY_source && about_container(reason->code);
+
+	if (!final && migrate_next_candidate(c, job))
+		return;
+	migrate_fail(c, job, ERR_refused, given(reason->fix), "%s: %s: %s", job_node(job, party),
+		     given(reason->code), given(reason->why));
+}
+
+static void keep_reasons(struct job *job, const struct msg_answer *answer)
+{
+	if (answer->reasons.n)
+		job_set_reasons(job, answer->reasons.v, answer->reasons.n);
+}
+
+static void keep_facts(struct job *job, const struct msg_answer *answer)
+{
+	struct msg_ask work = *job->work->ask;
+
+	if (answer->facts) {
+		work.container_facts = answer->facts;
+		work.rss_bytes = answer->facts->rss_bytes;
+		work.tree_bytes = answer->facts->tree_bytes;
+		if (given(answer->facts->bundle)[0])
+			work.bundle = answer->facts->bundle;
+		if (given(answer->facts->runtime)[0])
+			work.runtime = answer->facts->runtime;
+		work.net = answer->facts->net;
+	}
+	if (answer->net)
+		work.net = answer->net;
+	work.cpuinfo = answer->cpuinfo;
+	job_set_work(job, &work);
+}
+
+/* S's fresh facts may rule out the target that its last CAPS allowed. */
+static void check_done(struct core *c, struct job *job, enum party party,
+		       const struct msg_answer *answer)
+{
+	const struct msg_reason *refusal = first_refusal(job, answer);
+	const struct node *target = nodes_find(&c->nodes, job->target);
+	struct verdict verdict = {.feasible = true};
+	struct score_query query;
+	char why[ERR_TEXT_MAX];
+
+	keep_reasons(job, answer);
+	keep_facts(job, answer);
+	if (job->probe) {
+		migrate_enter(c, job, job->target[0] ? STAGE_admit : STAGE_done);
+		return;
+	}
+	if (refusal) {
+		refused_by(c, job, party, refusal);
+		return;
+	}
+	query = migrate_query(c, job);
+	if (target && query.source)
+		score_verdict(&query, target, &verdict);
+	verdict_print(&verdict, why, sizeof(why));
+	if (verdict.feasible)
+		onward(c, job);
+	else if (!migrate_next_candidate(c, job))
+		migrate_fail(c, job, ERR_refused, verdict_fix(&verdict), "%s", why);
+	verdict_done(&verdict);
+}
+
+static void admit_done(struct core *c, struct job *job, enum party party,
+		       const struct msg_answer *answer)
+{
+	const struct msg_reason *refusal = first_refusal(job, answer);
+	struct msg_ask work = *job->work->ask;
+
+	keep_reasons(job, answer);
+	if (job->probe) {
+		migrate_enter(c, job, STAGE_done);
+		return;
+	}
+	if (refusal) {
+		refused_by(c, job, party, refusal);
+		return;
+	}
+	work.cpuinfo = (struct msg_bin){0}; /* large, and not needed any more */
+	job_set_work(job, &work);
+	onward(c, job);
+}
+
+static void reserve_done(struct core *c, struct job *job, enum party party,
+			 const struct msg_answer *answer)
+{
+	struct msg_ask work = *job->work->ask;
+
+	if (!answer->ticket.len) {
+		unfit(c, job, party, "a ticket");
+		return;
+	}
+	work.ticket = answer->ticket;
+	job_set_work(job, &work);
+	onward(c, job);
+}
+
+static void sync_done(struct core *c, struct job *job, enum party party,
+		      const struct msg_answer *answer)
+{
+	(void)party;
+	(void)answer;
+	onward(c, job);
+}
+
+static void hold_done(struct core *c, struct job *job, enum party party,
+		      const struct msg_answer *answer)
+{
+	struct msg_ask work = *job->work->ask;
+
+	if (answer->digest.len != DIGEST_LEN) {
+		unfit(c, job, party, "the digest of its manifest");
+		return;
+	}
+	work.digest = answer->digest;
+	if (answer->net)
+		work.net = answer->net;
+	work.proof = (struct msg_bin){0};
+	job_set_work(job, &work);
+	job->held_ms = c->now.mono_ms;
+	job->held_frozen_us = answer->figures ? answer->figures->frozen_us : 0;
+	onward(c, job);
+}
+
+static void keep_proof(struct job *job, const struct msg_answer *answer)
+{
+	struct msg_ask work = *job->work->ask;
+
+	work.proof = answer->proof;
+	job_set_work(job, &work);
+}
+
+static void arm_done(struct core *c, struct job *job, enum party party,
+		     const struct msg_answer *answer)
+{
+	if (!answer->proof.len) {
+		unfit(c, job, party, "its proof");
+		return;
+	}
+	keep_proof(job, answer);
+	onward(c, job);
+}
+
+/* Without the grant nothing may go on; without it nothing may be undone either. */
+static void release_done(struct core *c, struct job *job, enum party party,
+			 const struct msg_answer *answer)
+{
+	if (!answer->proof.len) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
+	unhold(job);
+	keep_proof(job, answer);
+	onward(c, job);
+}
+
+static void start_done(struct core *c, struct job *job, enum party party,
+		       const struct msg_answer *answer)
+{
+	uint64_t since_ms = job->held_ms ? c->now.mono_ms - job->held_ms : 0;
+	uint64_t frozen_us = job->held_frozen_us + since_ms * 1000;
+
+	if (!answer->proof.len) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
+	unhold(job);
+	keep_proof(job, answer);
+	/* Each side sees a part only; the time between their answers is on this clock. */
+	if (job->held_ms && frozen_us > job->figures.frozen_us)
+		job->figures.frozen_us = frozen_us;
+	migrate_settle(c, job, OUTCOME_moved, job->target);
+	onward(c, job);
+}
+
+/* Stages that only need every answer. */
+static void collect(struct core *c, struct job *job, enum party party,
+		    const struct msg_answer *answer)
+{
+	(void)answer;
+	if (migrate_answered(job, party))
+		onward(c, job);
+}
+
+/* S runs again; T's REFUSED, when it comes first, is kept for an S that turns out RELEASED. */
+static void undo_done(struct core *c, struct job *job, enum party party,
+		      const struct msg_answer *answer)
+{
+	struct slot *source = &job->slot[PARTY_source];
+
+	if (party == PARTY_source) {
+		if (job->outcome != OUTCOME_stayed)
+			migrate_settle(c, job, OUTCOME_stayed, job->source);
+	} else if (answer->proof.len) {
+		keep_proof(job, answer);
+		if (!source->answered && source->next_ms > c->now.mono_ms &&
+		    (job->stage == STAGE_giveback || job->wants_proof))
+			migrate_ask_now(c, job, PARTY_source);
+	} else if (job->stage == STAGE_giveback) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
+	if (migrate_answered(job, party))
+		onward(c, job);
+}
+
+/* --- refused --- */
+
+static void early_refused(struct core *c, struct job *job, enum party party,
+			  const struct msg_answer *answer)
+{
+	const struct msg_reason *refusal = first_refusal(job, answer);
+
+	keep_reasons(job, answer);
+	if (job->probe) {
+		migrate_enter(c, job, STAGE_done);
+		return;
+	}
+	if (refusal && job->stage <= STAGE_admit) {
+		refused_by(c, job, party, refusal);
+		return;
+	}
+	if (job->stage == STAGE_admit && migrate_next_candidate(c, job))
+		return;
+	migrate_fail(c, job, (int)answer->code, given(answer->fix), "%s: %s", job_node(job, party),
+		     given(answer->error)[0] ? answer->error : err_text((int)answer->code));
+}
+
+static void step_refused(struct core *c, struct job *job, enum party party,
+			 const struct msg_answer *answer)
+{
+	migrate_fail(c, job, (int)answer->code, given(answer->fix), "%s: %s", job_node(job, party),
+		     given(answer->error)[0] ? answer->error : err_text((int)answer->code));
+}
+
+/* S speaks for itself: it has thawed (own), or it is still HELD and must be told to. Anything else
+ * settles nothing. */
+static void release_refused(struct core *c, struct job *job, enum party party,
+			    const struct msg_answer *answer)
+{
+	bool aborted = says(answer, "own") || says(answer, "none") || says(answer, "closed") ||
+		       (answer->code == ERR_canceled && !says(answer, "held"));
+
+	if (!aborted && !says(answer, "held")) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
+	unhold(job);
+	job->still_held = !aborted;
+	step_refused(c, job, party, answer);
+}
+
+static void start_refused(struct core *c, struct job *job, enum party party,
+			  const struct msg_answer *answer)
+{
+	bool has_refused = says(answer, "refused") || says(answer, "none");
+
+	if (says(answer, "lost")) {
+		unhold(job);
+		job->code = ERR_lost;
+		str_fmt(job->error, sizeof(job->error), "%s died on %s as it was started: %.800s",
+			job->container, job->target, given(answer->error));
+		str_fmt(job->fix, sizeof(job->fix),
+			"its frozen copy is still on %s: a person has to decide", job->source);
+		migrate_settle(c, job, OUTCOME_lost, "");
+		migrate_enter(c, job, STAGE_done);
+		return;
+	}
+	if (!has_refused) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
+	unhold(job);
+	step_refused(c, job, party, answer);
+	if (answer->proof.len) {
+		keep_proof(job, answer);
+		job->slot[PARTY_target].answered = true;
+		migrate_ask_now(c, job, PARTY_source);
+	}
+}
+
+/* Asked until it is done. */
+static void insist(struct core *c, struct job *job, enum party party,
+		   const struct msg_answer *answer)
+{
+	(void)answer;
+	migrate_ask_anew(c, job, party);
+}
+
+static void undo_refused(struct core *c, struct job *job, enum party party,
+			 const struct msg_answer *answer)
+{
+	const struct slot *source = &job->slot[PARTY_source];
+
+	if (party == PARTY_target && says(answer, "running") && source->step && !source->answered) {
+		/* It runs there: what was to be undone has been done. T says so with its proof. */
+		job->code = 0;
+		job->error[0] = job->fix[0] = '\0';
+		migrate_enter(c, job, STAGE_start);
+		return;
+	}
+	if (party == PARTY_source && says(answer, "released"))
+		job->wants_proof = true;
+	insist(c, job, party, answer);
+}
+
+/* A fresh session is all that S has after a check, and T cleans itself up: one refusal is enough.
+ */
+static void forget_refused(struct core *c, struct job *job, enum party party,
+			   const struct msg_answer *answer)
+{
+	collect(c, job, party, answer);
+}
+
+static const struct {
+	answer_fn *done, *refused;
+} rows[STAGE_COUNT] = {
+	[STAGE_check] = {check_done, early_refused},
+	[STAGE_admit] = {admit_done, early_refused},
+	[STAGE_reserve] = {reserve_done, early_refused},
+	[STAGE_sync] = {sync_done, step_refused},
+	[STAGE_hold] = {hold_done, step_refused},
+	[STAGE_arm] = {arm_done, step_refused},
+	[STAGE_release] = {release_done, release_refused},
+	[STAGE_start] = {start_done, start_refused},
+	[STAGE_retire] = {collect, insist},
+	[STAGE_clean] = {collect, insist},
+	[STAGE_forget] = {collect, forget_refused},
+	[STAGE_unreserve] = {collect, insist},
+	[STAGE_rollback] = {undo_done, undo_refused},
+	[STAGE_withdraw] = {undo_done, undo_refused},
+	[STAGE_giveback] = {undo_done, undo_refused},
+	[STAGE_tidy] = {collect, insist},
+};
+
+/* --- any answer --- */
+
+static void keep_figures(struct job *job, const struct msg_answer *answer)
+{
+	uint64_t frozen_us = job->figures.frozen_us;
+
+	if (!answer->figures)
+		return;
+	figures_merge(&job->figures, answer->figures);
+	/* After the start the measure is taken: S's longer view goes up to its retirement. */
+	if (job->outcome == OUTCOME_moved)
+		job->figures.frozen_us = frozen_us;
+	job->dirty_job = true;
+}
+
+static void keep_epoch(struct core *c, const struct msg_answer *answer)
+{
+	if (answer->epoch > c->epoch && answer->epoch - c->epoch < EPOCH_LEAP_MAX)
+		c->epoch = answer->epoch;
+}
+
+void migrate_answer(struct core *c, struct job *job, enum party party,
+		    const struct msg_answer *answer)
+{
+	const struct slot *slot = &job->slot[party];
+
+	if (!slot->step || slot->answered || answer->step != slot->step ||
+	    answer->attempt != slot->attempt || !rows[job->stage].done)
+		return;
+	keep_epoch(c, answer);
+	/* Busy with something else: it keeps no such answer, so the same attempt is asked again. */
+	if (answer->code == ERR_busy && job->stage > STAGE_reserve)
+		return;
+	keep_figures(job, answer);
+	job_set_log(job, party, answer->log);
+	if (answer->code)
+		rows[job->stage].refused(c, job, party, answer);
+	else
+		rows[job->stage].done(c, job, party, answer);
+}
+
+void migrate_progress(struct core *c, struct job *job, enum party party,
+		      const struct msg_progress *progress)
+{
+	const struct slot *slot = &job->slot[party];
+
+	if (!slot->step || slot->answered || progress->step != slot->step ||
+	    progress->attempt != slot->attempt)
+		return;
+	job->heard_ms = c->now.mono_ms;
+	str_copy(job->phase, sizeof(job->phase), progress->phase);
+	job->done_bytes = progress->done_bytes;
+	job->total_bytes = progress->total_bytes;
+	job->bytes_s = progress->bytes_s;
+	job->round = progress->round;
+	if (c->now.mono_ms - job->told_progress_ms < 100 && job->told_progress_ms)
+		return;
+	job->told_progress_ms = c->now.mono_ms;
+	core_emit(c, "job.progress", job_node(job, party), NULL, job);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Failures and ends: how a cause is told, which way back it takes (the table's undo column), and
+ * what is known about where the container runs. */
+#include "coordinator/migrate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* docs/protocol.md, "When a step fails": the exit code follows from where it failed. What the user
+ * asked for (cancel, deadline) is told as such. */
+static int told_code(const struct job *job, const struct stage_row *row, int code)
+{
+	if (code == ERR_canceled && job->cancelled)
+		return ERR_canceled;
+	if (job->past_deadline)
+		return ERR_timeout;
+	if (row->code == ERR_refused)
+		return code == ERR_canceled ? ERR_refused : code;
+	if (row->code == ERR_io)
+		return err_exit_code(code) == err_exit_code(ERR_io) ? code : ERR_io;
+	return row->code;
+}
+
+static void keep_cause(struct job *job, const char *text)
+{
+	struct msg_ask work = *job->work->ask;
+	char reason[256];
+
+	str_fmt(reason, sizeof(reason), "%s: %s", stage_name(job->stage), text);
+	work.reason = reason;
+	work.proof = (struct msg_bin){0};
+	job_set_work(job, &work);
+}
+
+void migrate_fail(struct core *c, struct job *job, int code, const char *fix, const char *fmt, ...)
+{
+	const struct stage_row *row = stage_row(job->stage);
+	enum stage undo = row->undo;
+	char text[sizeof(job->error)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	str_copy(job->error, sizeof(job->error), text);
+	str_copy(job->fix, sizeof(job->fix), fix);
+	job->code = told_code(job, row, code);
+	job->failed = job->stage;
+	keep_cause(job, text);
+	if (job->probe) {
+		migrate_enter(c, job, STAGE_done);
+		return;
+	}
+	/* Nothing was frozen yet; or S itself has said that it took the container back. */
+	if (job->stage <= STAGE_sync || (job->stage == STAGE_release && !job->still_held))
+		migrate_settle(c, job, OUTCOME_stayed, job->source);
+	if (job->stage == STAGE_release && job->still_held)
+		undo = STAGE_rollback;
+	migrate_enter(c, job, undo);
+}
+
+static void learn(struct core *c, struct job *job)
+{
+	const struct pair *pair = predict_learn(&c->pairs, job->source, job->target, &job->figures);
+	char key[PREDICT_KEY_SIZE], text[80];
+
+	if (!pair)
+		return;
+	pair_key(pair, key);
+	pair_print(pair, text, sizeof(text));
+	effects_value(c->effects, key, text);
+}
+
+void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const char *runs_on)
+{
+	job->outcome = outcome;
+	str_copy(job->runs_on, sizeof(job->runs_on), runs_on);
+	job->dirty_job = true;
+	if (outcome == OUTCOME_moved) {
+		nodes_moved(&c->nodes, job->container, job->source, job->target,
+			    job->work->ask->container_facts, c->now.mono_ms);
+		learn(c, job);
+	}
+}
+
+int migrate_cancel(struct core *c, struct job *job, const char *reason, struct err *err)
+{
+	if (job->stage == STAGE_done)
+		return fail(err, ERR_refused, "job %s is over: %s", job->id,
+			    outcome_name(job->outcome));
+	if (stage_undoes(job->stage))
+		return fail(err, ERR_refused, "job %s is being undone already", job->id);
+	if (!stage_before_release(job->stage)) {
+		fail(err, ERR_refused, "job %s is at %s, past the point where %s can go back",
+		     job->id, stage_name(job->stage), job->container);
+		return err_fix(err, "it ends as MOVED; migrate it back then");
+	}
+	job->cancelled = true;
+	migrate_fail(c, job, ERR_canceled, "", "canceled%s%s", reason && *reason ? ": " : "",
+		     given(reason));
+	return 0;
+}

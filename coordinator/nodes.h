@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What the coordinator knows of the cluster's hosts: the last words of each worker, whether it is
+ * alive, smoothed loads, the cordon flag, and which container is where. Pure: time comes in as
+ * `now_ms` (monotonic). Nodes are kept sorted by id, so that every listing has one order.
+ *
+ *            a word               no beat for max(3 i, 3 s)        max(10 i, 10 s)
+ *   unknown ───────▶ up ────────────────────▶ suspect ────────────────────▶ dead
+ *                    ▲                           │                           │
+ *                    └───────────────── a word ──┴───────────────────────────┘
+ *
+ * Missed beats authorise nothing: a host that is not up is no target, and that is all. A lost
+ * host's containers are unknown, not dead. */
+#ifndef DROVER_COORDINATOR_NODES_H
+#define DROVER_COORDINATOR_NODES_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "proto/msg.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum node_state { NODE_unknown, NODE_up, NODE_suspect, NODE_dead };
+
+enum resource { RESOURCE_cpu, RESOURCE_mem, RESOURCE_io, RESOURCE_net, RESOURCE_COUNT };
+
+#define NODE_ADDRESS_SIZE 64
+
+/* A container that a finished move put on (or took from) this host, until its CAPS say so. */
+struct shift {
+	char id[NAME_SIZE];
+	bool here;
+	uint64_t made_ms;
+	struct msg *facts; /* answer with facts; NULL unless here */
+	struct shift *next;
+};
+
+struct node {
+	char id[NAME_SIZE];
+	char role[16];
+	char address[NODE_ADDRESS_SIZE]; /* for peers' SSH */
+	uint16_t ssh_port;
+	enum node_state state;
+	bool enrolled; /* in the roster */
+	bool cordoned;
+	uint64_t heard_ms; /* its last word */
+	uint64_t since_ms; /* in this state */
+	uint64_t beat_seq;
+	char boot_id[37];
+	char instance[ULID_SIZE];
+	char version[32];
+	char note[160];
+	struct msg *beat; /* last, NULL before the first */
+	struct msg *caps;
+	uint64_t features_digest; /* of caps' CPU features, independent of their order */
+	double load[RESOURCE_COUNT];
+	bool load_known;
+	uint64_t booked_bytes; /* arrivals in flight, set by the core before each decision */
+	uint64_t booked_cpu_permille;
+	uint64_t moves, moves_failed; /* to this host, of those remembered */
+	struct shift *shifts;
+};
+
+struct nodes {
+	struct node **v;
+	size_t n;
+	uint64_t interval_ms;
+};
+
+void nodes_init(struct nodes *nodes, uint64_t interval_ms);
+void nodes_done(struct nodes *nodes);
+
+/* Borrowed; NULL when there is none. */
+struct node *nodes_find(const struct nodes *nodes, const char *id);
+
+/* Finds or adds. Borrowed for the table's life. */
+struct node *nodes_add(struct nodes *nodes, const char *id);
+
+/* What a word of a node meant beyond itself. */
+enum node_news {
+	NODE_NEWS_none = 0,
+	NODE_NEWS_up = 1,        /* it was not up before */
+	NODE_NEWS_restarted = 2, /* another worker process: what it was doing is lost */
+	NODE_NEWS_rebooted = 4,  /* another boot of the host */
+};
+
+/* Notes any message of a node, and the contents of those that describe it (hello, beat, caps, bye).
+ * A beat older than one already seen is only a sign of life. Returns enum node_news bits. */
+unsigned nodes_hear(struct nodes *nodes, struct node *node, const struct msg *msg, uint64_t now_ms);
+
+/* Judges one node's silence; true when its state changed. Drain the sockets first. */
+bool nodes_judge(const struct nodes *nodes, struct node *node, uint64_t now_ms);
+
+uint64_t nodes_suspect_after_ms(const struct nodes *nodes);
+uint64_t nodes_dead_after_ms(const struct nodes *nodes);
+
+const char *node_state_name(enum node_state state);
+
+/* A finished move: `id` is on `to` (with these facts) and not on `from` any more, until the CAPS of
+ * each say something newer. */
+void nodes_moved(struct nodes *nodes, const char *id, const char *from, const char *to,
+		 const struct msg_container *facts, uint64_t now_ms);
+
+/* A container and the host it runs on; both borrowed until the next message is fed. */
+struct place {
+	const struct node *node;
+	const struct msg_container *container;
+	bool secondary; /* a released source copy or an armed one: not the container itself */
+};
+
+/* Calls fn for every container of every node, in order of node id; copies of migrations included.
+ */
+typedef void place_fn(void *arg, const struct place *place);
+void nodes_each_place(const struct nodes *nodes, place_fn *fn, void *arg);
+
+/* Looks a container up by "id" or "host/id"; `from` (may be NULL) chooses the host. -ERR_nosuch
+ * with the nearest known name, -ERR_refused when several hosts have it. */
+int nodes_find_container(const struct nodes *nodes, const char *name, const char *from,
+			 struct place *ret, struct err *err);
+
+/* One host by name, -ERR_nosuch with the nearest known one. */
+int nodes_find_host(const struct nodes *nodes, const char *id, struct node **ret, struct err *err);
+
+/* The container `id` as listed on one node, NULL when it is not; copies of migrations included. */
+const struct msg_container *node_container(const struct node *node, const char *id);
+
+/* The host's journal has it as the copy of a migration that is not the container itself. */
+bool container_is_copy(const struct msg_container *container);
+
+/* Last usage of a container from the beat, NULL when there is none. */
+const struct msg_usage *node_usage(const struct node *node, const char *id);
+
+/* Whether text is in a list. */
+bool strs_have(const struct msg_strs *strs, const char *text);
+
+/* Decoded messages have NULL for absent texts. */
+static inline const char *given(const char *s)
+{
+	return s ? s : "";
+}
+
+#endif

@@ -33,8 +33,10 @@ curve_keys() {
 	local name keys
 	for name in "${hosts[@]}"; do
 		keys=$cache/keys/$name
-		[ ! -s "$keys/node.pub" ] || [ ! -s "$keys/node.key" ] || continue
-		host_exec ctl drover keygen "/run/node-$name.key" >"$keys/node.pub"
+		# Nothing but 40 characters of Z85 is a public key.
+		! grep -qsx '.\{40\}' "$keys/node.pub" || [ ! -s "$keys/node.key" ] || continue
+		host_exec ctl drover keygen "/run/node-$name.key" >/dev/null
+		host_exec ctl drover keygen --public "/run/node-$name.key" >"$keys/node.pub"
 		host_exec ctl cat "/run/node-$name.key" >"$keys/node.key"
 		host_exec ctl rm -f "/run/node-$name.key"
 	done

@@ -93,7 +93,7 @@ traces() {
 			[ ! -d "$folder" ] || find "$folder" -mindepth 1
 		done
 		ls -d /var/lib/ct/*/
-		findmnt -n -l -o TARGET | grep -v "^/\(proc\|sys\|dev\)" | sed "s/^/mount /"
+		findmnt -n -l -o TARGET | grep -v "^/\(proc\|sys\|dev\|run/netns$\)" | sed "s/^/mount /"
 		ls -d /sys/fs/cgroup/drover/*/ 2>/dev/null | sed "s/^/cgroup /"
 		find /var/lib/drover/.ssh -type f -exec md5sum {} +
 		runc list -q; crun list -q 2>/dev/null

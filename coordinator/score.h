@@ -36,7 +36,7 @@
 	X(net_bridge,     "E-NET-BRIDGE",    dst, "network", "make the bridge there, or set worker.bridge") \
 	X(net_subnet,     "E-NET-SUBNET",    dst, "network", "choose a host on the same subnet") \
 	X(net_host,       "E-NET-HOST",      ct,  "network", "give it a network namespace: a host's addresses cannot follow") \
-	X(mount,          "E-MOUNT",         dst, "mount",   "copy the missing path there first") \
+	X(mount,          "E-MOUNT",         dst, "mounts",  "copy the missing path there first") \
 	X(name_taken,     "E-NAME-TAKEN",    dst, "",        "remove or rename the container there") \
 	X(stopped,        "E-STOPPED",       ct,  "",        "start it first; only running containers move live") \
 	X(busy,           "E-BUSY",          ct,  "",        "wait for the other job, or cancel it") \

@@ -293,11 +293,13 @@ moves_alone() {
 }
 
 @test "containers with a network of their own or the host's move" {
-	local net
+	local net skip
 	for net in private none; do
 		lab ct alpha "net-$net" --net $net --port $((7100 + ${#net}))
 		# Listening at a host's address is refused, for clients would not find it again.
-		migrate "net-$net" --to beta $([ $net = private ] || echo --skip network)
+		skip=()
+		[ $net = private ] || skip=(--skip network)
+		migrate "net-$net" --to beta "${skip[@]}"
 		moved beta
 		soon 5 lives_on "net-$net" beta
 		lab ct-rm beta "net-$net"

@@ -102,13 +102,13 @@ static void on_passed(struct mig *m, const struct wire_sent *sent)
 	m->passing = false;
 	memcpy(m->digest, sent->digest, sizeof(m->digest));
 	m->has_digest = true;
-	f->image_bytes += sent->image_bytes;
-	f->tree_bytes = sent->tree_bytes ? sent->tree_bytes : f->tree_bytes;
-	f->sent_bytes += sent->sent_bytes;
-	f->pages += sent->pages;
-	f->zero_pages += sent->zero_pages;
-	f->known_pages += sent->known_pages;
-	f->rounds += sent->rounds;
+	f->image_bytes = sent->image_bytes; /* the sender counts from its first pass on */
+	f->tree_bytes = sent->tree_bytes;
+	f->sent_bytes = sent->sent_bytes;
+	f->pages = sent->pages;
+	f->zero_pages = sent->zero_pages;
+	f->known_pages = sent->known_pages;
+	f->rounds = sent->rounds;
 	f->bytes_s = sent->bytes_s;
 }
 

@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && str_eq(argv[1], "--role=unpack"))
 		return unpack_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=sender"))
-		return sender_main(3);
+		return sender_main(argc - 1, argv + 1);
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	rc = load(&a, &err);
 	level = log_level_parse(options_str(a.options, OPT_node_log));

@@ -154,11 +154,12 @@ static void hear(void *arg, enum discovery_event event, const struct discovery_p
 	node->last = *peer;
 }
 
-static void node_start(struct node *node, const char *id, enum discovery_role role)
+static void node_start(struct node *node, const char *id, enum discovery_role role,
+		       uint16_t ssh_port)
 {
 	struct discovery_self self = {.role = role,
 				      .fingerprint = "0123456789abcdef",
-				      .ssh_port = 22,
+				      .ssh_port = ssh_port,
 				      .commands_port = 7400,
 				      .beats_port = 7401};
 	struct err err = {0};
@@ -206,8 +207,8 @@ static void nodes_find_each_other_and_outlive_the_daemon(void **state)
 	(void)state;
 	if (missing)
 		skip();
-	node_start(&nodes[0], "c1", DISCOVERY_coordinator);
-	node_start(&nodes[1], "w1", DISCOVERY_worker);
+	node_start(&nodes[0], "c1", DISCOVERY_coordinator, 22);
+	node_start(&nodes[1], "w1", DISCOVERY_worker, 22);
 	quiet(nodes, 2, 700); /* no bus yet */
 	start_bus();
 	quiet(nodes, 2, 700); /* no daemon yet */
@@ -227,7 +228,7 @@ static void nodes_find_each_other_and_outlive_the_daemon(void **state)
 	quiet(nodes, 2, 1500);
 	assert_int_equal(nodes[0].gone + nodes[1].gone, 0);
 	start_avahi();
-	node_start(&nodes[2], "w2", DISCOVERY_worker);
+	node_start(&nodes[2], "w2", DISCOVERY_worker, 22);
 	assert_true(run_until(nodes, 3, &nodes[2].found, 0, 15000));
 	while (strcmp(nodes[0].last.id, "w2") != 0)
 		assert_true(run_until(nodes, 3, &nodes[0].found, nodes[0].found, 15000));
@@ -258,15 +259,16 @@ static void a_taken_name_does_not_change_the_id(void **state)
 		skip();
 	start_bus();
 	start_avahi();
-	node_start(&nodes[0], "w1", DISCOVERY_worker);
-	node_start(&nodes[1], "w1", DISCOVERY_worker);
-	node_start(&nodes[2], "c1", DISCOVERY_coordinator);
+	node_start(&nodes[0], "w1", DISCOVERY_worker, 22);
+	node_start(&nodes[1], "w1", DISCOVERY_worker, 2222);
+	node_start(&nodes[2], "c1", DISCOVERY_coordinator, 22);
 	assert_true(run_until(nodes, 3, &nodes[2].found, 0, 15000));
 	quiet(nodes, 3, 3000);
 	assert_string_equal(nodes[2].last.id, "w1");
 	discovery_free(&nodes[0].discovery);
 	quiet(nodes + 1, 2, 3000);
 	assert_int_equal(nodes[2].gone, 0); /* the other one of that id is still there */
+	assert_int_equal(nodes[2].last.ssh_port, 2222);
 	discovery_free(&nodes[1].discovery);
 	assert_true(run_until(nodes + 2, 1, &nodes[2].gone, 0, 15000));
 	discovery_free(&nodes[2].discovery);

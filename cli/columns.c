@@ -6,17 +6,16 @@
 #include <string.h>
 
 #define MINI_CELLS 8
+#define MINI_WIDTH 100 /* of the terminal, from which there is room for bars */
 
 /* "━━━╸────  42%", on a terminal only: elsewhere the number. */
 static void share_text(struct cell *cell, double share)
 {
 	char bar[BAR_SIZE(MINI_CELLS)] = "";
 
-	if (cell->style->tty)
+	if (cell->style->width >= MINI_WIDTH)
 		style_bar(cell->style, bar, sizeof(bar), MINI_CELLS, share, false);
-	cell_set(cell, "%s%s%3.0f%%", bar, *bar ? " " : "", share * 100);
-	if (!cell->style->tty)
-		cell_set(cell, "%.0f%%", share * 100);
+	cell_set(cell, "%s%s%*.0f%%", bar, *bar ? " " : "", *bar ? 3 : 0, share * 100);
 	cell->tone = share >= 0.9 ? TONE_bad : share >= 0.75 ? TONE_warn : TONE_plain;
 }
 
@@ -29,7 +28,6 @@ TEXT_STR(host_arch, host, arch)
 TEXT_STR(host_version, host, version)
 TEXT_U64(host_cpus, host, cpus)
 TEXT_U64(host_containers, host, containers)
-TEXT_F64(host_load, host, load1)
 TEXT_F64(host_psi_cpu, host, psi_cpu)
 TEXT_F64(host_psi_mem, host, psi_mem)
 TEXT_F64(host_psi_io, host, psi_io)
@@ -57,11 +55,26 @@ TEXT(host_age)
 		cell_set(cell, "now");
 }
 
+/* What a host said before it was lost says nothing about now. */
+static bool heard_of(const struct msg_host *host)
+{
+	return !str_eq(host->state, "dead") && !str_eq(host->state, "unknown");
+}
+
+TEXT(host_load)
+{
+	const struct msg_host *r = record;
+
+	if (heard_of(r))
+		cell_set(cell, "%.2f", r->load1);
+}
+
 TEXT(host_cpu)
 {
 	const struct msg_host *r = record;
 
-	share_text(cell, (double)r->cpu_permille / 1000);
+	if (heard_of(r))
+		share_text(cell, (double)r->cpu_permille / 1000);
 }
 
 TEXT(host_mem)
@@ -71,7 +84,7 @@ TEXT(host_mem)
 				? r->mem_total_bytes - r->mem_available_bytes
 				: 0;
 
-	if (r->mem_total_bytes)
+	if (r->mem_total_bytes && heard_of(r))
 		share_text(cell, (double)used / (double)r->mem_total_bytes);
 }
 
@@ -86,7 +99,8 @@ TEXT(host_free)
 {
 	const struct msg_host *r = record;
 
-	cell_bytes(cell, r->mem_available_bytes);
+	if (heard_of(r))
+		cell_bytes(cell, r->mem_available_bytes);
 }
 
 TEXT(host_criu)
@@ -142,7 +156,7 @@ TEXT(host_note)
 	else if (r->problems.n && r->problems.v[0].why)
 		cell_set(cell, "%s", r->problems.v[0].why);
 	else if (str_eq(r->state, "dead"))
-		cell_set(cell, "its containers are unknown, not dead");
+		cell_set(cell, "containers unknown, not dead");
 }
 
 /* clang-format off */
@@ -153,7 +167,7 @@ static const struct column host_columns[] = {
 	{ "mem",        "memory",              host_mem,        COLUMN_RIGHT },
 	{ "free",       "mem_available_bytes", host_free,       COLUMN_RIGHT },
 	{ "load",       "load1",               host_load,       COLUMN_RIGHT },
-	{ "containers", "containers",          host_containers, COLUMN_RIGHT },
+	{ "ctrs", "containers",          host_containers, COLUMN_RIGHT },
 	{ "seen",       "age_ms",              host_age,        COLUMN_RIGHT },
 	{ "address",    "address",             host_address,    COLUMN_WIDE },
 	{ "cpus",       "cpus",                host_cpus,       COLUMN_RIGHT | COLUMN_WIDE },
@@ -170,7 +184,7 @@ static const struct column host_columns[] = {
 	{ "version",    "version",             host_version,    COLUMN_ASKED },
 	{ "role",       "role",                host_role,       COLUMN_ASKED },
 	{ "labels",     "labels",              host_labels,     COLUMN_WIDE | COLUMN_CUT },
-	{ "note",       "note",                host_note,       COLUMN_CUT },
+	{ "note",       "note",                host_note,       COLUMN_WRAP },
 };
 
 const struct noun noun_hosts = {
@@ -283,7 +297,7 @@ static const struct column place_columns[] = {
 	{ "authority", "authority",       place_authority, COLUMN_ASKED },
 	{ "labels",    "labels",          place_labels,    COLUMN_WIDE | COLUMN_CUT },
 	{ "movable",   "verdict",         place_movable,   COLUMN_ASKED },
-	{ "why",       "reasons",         place_why,       COLUMN_ASKED | COLUMN_CUT },
+	{ "why",       "reasons",         place_why,       COLUMN_ASKED | COLUMN_WRAP },
 	{ "job",       "job",             place_job,       0 },
 };
 

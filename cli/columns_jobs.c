@@ -121,8 +121,8 @@ static const struct column job_columns[] = {
 	{ "sent",      "sent_bytes",          job_sent,      COLUMN_RIGHT | COLUMN_WIDE },
 	{ "took",      "finished_ms",         job_took,      COLUMN_RIGHT | COLUMN_WIDE },
 	{ "user",      "user",                job_user,      COLUMN_WIDE },
-	{ "error",     "error",               job_error,     COLUMN_ASKED | COLUMN_CUT },
-	{ "waiting-for", "waiting_for",       job_waiting,   COLUMN_CUT },
+	{ "error",     "error",               job_error,     COLUMN_ASKED | COLUMN_WRAP },
+	{ "waiting-for", "waiting_for",       job_waiting,   COLUMN_WRAP },
 };
 
 const struct noun noun_jobs = {
@@ -148,7 +148,7 @@ static const struct column history_columns[] = {
 	{ "rounds",    "rounds",              job_rounds,    COLUMN_RIGHT | COLUMN_WIDE },
 	{ "took",      "started_ms",          job_took,      COLUMN_RIGHT },
 	{ "user",      "user",                job_user,      COLUMN_WIDE },
-	{ "error",     "error",               job_error,     COLUMN_CUT },
+	{ "error",     "error",               job_error,     COLUMN_WRAP },
 };
 
 const struct noun noun_history = {

@@ -125,8 +125,8 @@ static void print_bash_command(FILE *out, const struct command *command)
 	const struct operand *operand = &command->operands[0];
 	const char *list = operand->name ? lister(operand->kind) : NULL;
 
-	fprintf(out, "\t%s%s%s)\n\t\tflags='", strchr(command->name, ' ') ? "'" : "", command->name,
-		strchr(command->name, ' ') ? "'" : "");
+	print_pattern(out, command);
+	fputs("\t\tflags='", out);
 	print_flag_names(out, command->flags | FLAGS_GLOBAL, " ");
 	fputs("'\n", out);
 	if (list)
@@ -343,14 +343,18 @@ static void print_fish_command(FILE *out, const struct command *command)
 
 static void print_fish(FILE *out)
 {
+	char family[64];
+
 	for (int id = 0; id < FLAG_COUNT; id++) {
 		if (FLAGS_GLOBAL & UINT64_C(1) << id)
 			print_fish_flag(out, &flag_rows[id], "");
 	}
-	fputs("complete -c drover -n __fish_use_subcommand -f -a roster -d 'the roster file'\n",
-	      out);
-	for (size_t i = 0; command_at(i); i++)
+	for (size_t i = 0; command_at(i); i++) {
+		if (family_at(i, family, sizeof(family)))
+			fprintf(out, "complete -c drover -n __fish_use_subcommand -f -a %s\n",
+				family);
 		print_fish_command(out, command_at(i));
+	}
 	fputs("complete -c drover -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh "
 	      "fish'\n",
 	      out);

@@ -166,8 +166,7 @@ static int finish(struct follow *follow, const struct msg_reply *reply)
 	const struct msg_job *job = reply->jobs.n ? &reply->jobs.v[0] : NULL;
 
 	erase(follow);
-	if (cli->in.format != FORMAT_json && !cli->in.quiet && !cli->style.tty && job &&
-	    *follow->progress.told)
+	if (reply->code && *follow->progress.told && job)
 		fprintf(cli->out, "%s: %s\n", job->container ? job->container : "job",
 			job->outcome ? job->outcome : "done");
 	fflush(cli->out);

@@ -12,6 +12,7 @@
 #define BAR_CELLS_MAX 30
 #define BAR_CELLS_MIN 6
 #define WIDTH_DEFAULT 80
+#define TAIL_COLUMNS 32 /* kept for bytes, rate and ETA, so that the bar keeps its length */
 
 /* clang-format off */
 /* step, phase ("" = any other), the word on the bar, the sentence off a terminal */
@@ -97,14 +98,21 @@ static void add(char buf[PROGRESS_SIZE], const char *a, const char *b, const cha
 		sprintf(buf + used, "%s%s%s", a, b, c);
 }
 
-/* "312 MiB / 500 MiB  210 MiB/s  ETA 2 s" */
+/* "312/500 MiB  210 MiB/s  ETA 2 s", both sizes in the total's unit and with as many digits as it,
+ * so that nothing moves while they grow. */
 static void add_bytes(const struct progress *p, char *text, size_t size)
 {
-	char done[STR_HUMAN_SIZE], total[STR_HUMAN_SIZE], rate[STR_HUMAN_SIZE], eta[32];
+	static const char units[] = "BKMGTP";
+	char total[STR_HUMAN_SIZE], rate[STR_HUMAN_SIZE], eta[32];
+	const char *digits = str_human_bytes(total, p->total_bytes);
+	const char *unit = strchr(digits, ' ');
+	const char *at = unit ? strchr(units, unit[1]) : NULL;
+	unsigned shift = at ? 10 * (unsigned)(at - units) : 0;
 	size_t used;
 
-	str_fmt(text, size, "%s / %s", str_human_bytes(done, p->done_bytes),
-		str_human_bytes(total, p->total_bytes));
+	str_fmt(text, size, "%*.*f/%s", unit ? (int)(unit - digits) : 0,
+		strchr(digits, '.') ? 1 : 0, (double)p->done_bytes / (double)(1ull << shift),
+		digits);
 	used = strlen(text);
 	if (p->bytes_s)
 		str_fmt(text + used, size - used, "  %s/s", str_human_bytes(rate, p->bytes_s));
@@ -164,7 +172,8 @@ void progress_line(const struct progress *p, const struct style *style, uint64_t
 
 		add_bytes(p, bytes, sizeof(bytes));
 		str_fmt(percent, sizeof(percent), " %3.0f%%", share * 100);
-		used = style_columns(buf) + strlen(percent) + 2 + strlen(bytes) + 2;
+		used = strlen(bytes) > TAIL_COLUMNS ? strlen(bytes) : TAIL_COLUMNS;
+		used += style_columns(buf) + strlen(percent) + 4;
 		if (used + BAR_CELLS_MIN <= width) {
 			size_t room = width - used;
 

@@ -12,6 +12,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#define TERMS_SHOWN 3 /* the best candidates, with what their scores are made of; -v: all */
+
 /* Every list field of a reply has this shape (proto/schema.h). */
 struct list {
 	const char *v;
@@ -125,7 +127,7 @@ int status_print(struct cli *cli, const struct msg_reply *reply)
 		json_print(cli->out, msg_json(MSG_TYPE_reply, reply));
 		return 0;
 	}
-	if (columns_choose(&noun_hosts, false, "host,state,cpu,mem,free,containers,seen,note", &set,
+	if (columns_choose(&noun_hosts, false, "host,state,cpu,mem,free,ctrs,seen,note", &set,
 			   &err))
 		return report_err(cli, NULL, &err);
 	if (cli->in.format != FORMAT_plain) {
@@ -182,10 +184,10 @@ static void print_candidate(struct cli *cli, const struct msg_candidate *c, size
 	if (!no && c->predicted_total_ms)
 		fprintf(cli->out, "  total %s",
 			duration_text(text, sizeof(text), c->predicted_total_ms));
-	if (!no) {
+	if (!no)
 		fputc('\n', cli->out);
+	if (!no && (rank <= TERMS_SHOWN || cli->in.verbose))
 		print_terms(cli, c);
-	}
 	for (size_t i = 0; i < c->reasons.n; i++)
 		reason_print(cli->out, style, &c->reasons.v[i]);
 }
@@ -194,16 +196,20 @@ static void print_candidate(struct cli *cli, const struct msg_candidate *c, size
 static void print_check_json(struct cli *cli, const struct msg_reply *reply)
 {
 	auto_free char *text = msg_json(MSG_TYPE_reply, reply);
-	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
+	json_t *from = text ? json_loads(text, 0, NULL) : NULL;
+	json_t *object = json_object();
+	const char *keys[] = {"error", "fix", "candidates"};
 	char *made;
 
-	if (!object)
-		object = json_object();
 	json_object_set_new(object, "container", json_string(cli->in.request.container));
 	json_object_set_new(object, "code", json_integer((json_int_t)reply->code));
-	json_object_del(object, "final");
-	if (!json_object_get(object, "candidates"))
-		json_object_set_new(object, "candidates", json_array());
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		json_t *value = json_object_get(from, keys[i]);
+
+		if (value)
+			json_object_set(object, keys[i], value);
+	}
+	json_decref(from);
 	made = json_dumps(object, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 	json_decref(object);
 	json_print(cli->out, made);

@@ -14,6 +14,7 @@
 
 #define PART_CELLS 24
 #define EIGHTHS 8
+#define JOB_INDENT 10 /* of a job's line: blanks and the end of its id */
 
 enum tone outcome_tone(const char *outcome)
 {
@@ -178,9 +179,10 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 	print_head(out, style, job);
 	if (job->runs_on && *job->runs_on)
 		fprintf(out, "  runs on    %s\n", job->runs_on);
-	else if (job->finished_ms)
-		fprintf(out, "  runs on    %snobody knows%s\n", style_tone(style, TONE_bad),
-			style_end(style));
+	else if (job->outcome && *job->outcome)
+		fprintf(out, "  runs on    %sunknown%s: %s or %s\n", style_tone(style, TONE_bad),
+			style_end(style), job->source ? job->source : "?",
+			job->target ? job->target : "?");
 	if (job->waiting_for && *job->waiting_for)
 		fprintf(out, "  waits for  %s\n", job->waiting_for);
 	if (job->figures && job->figures->frozen_us)
@@ -197,10 +199,13 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 void job_line_print(FILE *out, const struct style *style, const struct msg_job *job)
 {
 	struct progress progress = {0};
+	struct style narrow = *style;
 	char line[PROGRESS_SIZE];
 
+	if (narrow.width > JOB_INDENT * 2)
+		narrow.width -= JOB_INDENT;
 	progress_feed(&progress, job, 0);
-	progress_line(&progress, style, 0, line);
+	progress_line(&progress, &narrow, 0, line);
 	fprintf(out, "  %s%s%s  %s\n", style_tone(style, TONE_dim), id_tail(job->id),
 		style_end(style), line);
 }

@@ -167,6 +167,7 @@ static void add_columns(struct libscols_table *table, const struct style *style,
 			*at = *at >= 'a' && *at <= 'z' ? (char)(*at - 32) : *at;
 		flags |= column->flags & COLUMN_RIGHT ? SCOLS_FL_RIGHT : 0;
 		flags |= column->flags & COLUMN_CUT ? SCOLS_FL_TRUNC : 0;
+		flags |= column->flags & COLUMN_WRAP && style->width ? SCOLS_FL_WRAP : 0;
 		made = scols_table_new_column(table, heading, 0, flags);
 		if (style->color)
 			scols_cell_set_color(scols_column_get_header(made),

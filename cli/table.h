@@ -29,6 +29,7 @@ enum column_flag {
 	COLUMN_WIDE = 2,  /* with -o wide, or when named */
 	COLUMN_CUT = 4,   /* gives way when the terminal is narrow */
 	COLUMN_ASKED = 8, /* only when named */
+	COLUMN_WRAP = 16, /* sentences: goes on in the next line */
 };
 
 struct column {

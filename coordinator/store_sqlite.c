@@ -75,7 +75,7 @@ static int sql_fail(const struct sqlite_store *s, const char *doing, struct err 
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		fail(err, ERR_busy, "another coordinator uses the store %s", s->path);
+		fail(err, ERR_busy, "another coordinator already uses the store %s", s->path);
 		return err_fix(err, "stop it first, or give this one its own node.state");
 	case SQLITE_FULL:
 		fail(err, ERR_nospace, "%s: no space for the store %s", doing, s->path);

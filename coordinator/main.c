@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * drover-coordinator: options, keys and roster, then the loop. Started as root it reads its secret
+ * key and drops to node.user for good before it opens a socket. */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/options.h"
+#include "base/str.h"
+#include "coordinator/args.h"
+#include "coordinator/serve.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int load(const struct args *args, struct options *options, struct err *err)
+{
+	char host[NAME_SIZE] = "", assignment[NAME_SIZE + 16];
+	int rc = options_load(options, args->config ? args->config : DROVER_CONFIG, err);
+
+	if (rc == -ERR_nosuch)
+		rc = args->config ? fail(err, ERR_config, "%s is not there", args->config) : 0;
+	for (size_t i = 0; !rc && i < args->n_sets; i++)
+		rc = options_set(options, args->sets[i], err);
+	if (rc || options_str(options, OPT_node_id)[0])
+		return rc;
+	gethostname(host, sizeof(host) - 1);
+	host[strcspn(host, ".")] = '\0';
+	str_fmt(assignment, sizeof(assignment), "node.id=%s", host);
+	return options_set(options, assignment, err);
+}
+
+/* A directory that the user may write; one that is there already keeps its owner. */
+static int own_dir(const char *path, mode_t mode, const struct passwd *user, struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st) == 0)
+		return 0;
+	rc = file_mkdirs(path, mode, err);
+	if (!rc && chown(path, user->pw_uid, user->pw_gid) < 0)
+		rc = fail_errno(err, ERR_io, "chown %s", path);
+	return rc;
+}
+
+static int drop_root(const struct options *options, struct err *err)
+{
+	const char *name = options_str(options, OPT_node_user);
+	const struct passwd *user = getpwnam(name);
+	const char *state = options_str(options, OPT_node_state);
+	char own[4096];
+	int rc;
+
+	if (geteuid() != 0)
+		return 0;
+	if (!user || user->pw_uid == 0) {
+		fail(err, ERR_config, "there is no unprivileged user %s to run as", name);
+		return err_fix(err, "useradd --system %s, or set node.user", name);
+	}
+	str_fmt(own, sizeof(own), "%s/coordinator", state);
+	rc = own_dir(options_str(options, OPT_node_run), 0755, user, err);
+	if (!rc)
+		rc = file_mkdirs(state, 0755, err);
+	if (!rc)
+		rc = own_dir(own, 0700, user, err);
+	if (rc)
+		return rc;
+	if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+	    setuid(user->pw_uid) < 0)
+		return fail_errno(err, ERR_denied, "becoming user %s", name);
+	return 0;
+}
+
+static int start(const struct options *options, struct err *err)
+{
+	struct roster *roster = NULL;
+	struct curve_keys keys = {0};
+	int rc = keys_load(options_str(options, OPT_node_key), &keys, err);
+
+	if (!rc)
+		rc = roster_load(options_str(options, OPT_node_roster), &roster, err);
+	if (!rc)
+		rc = drop_root(options, err);
+	if (!rc)
+		rc = serve(options, &keys, &roster, err);
+	roster_free(&roster);
+	keys_wipe(&keys);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct options *options = options_new();
+	struct err err = {0};
+	struct args args;
+	int level, rc;
+
+	umask(027);
+	args_parse(&args, argc, argv);
+	rc = load(&args, options, &err);
+	level = log_level_parse(options_str(options, OPT_node_log));
+	log_init("drover-coordinator", level < 0 ? LOG_LEVEL_INFO : (enum log_level)level);
+	if (!rc)
+		rc = start(options, &err);
+	if (rc < 0) {
+		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		rc = err_exit_code(err.code);
+	}
+	options_free(&options);
+	return rc;
+}

@@ -61,7 +61,7 @@ cgroups_thaw() {
 }
 
 cgroups_sweep() {
-	cgroups_v1_find "$1" -depth -type d -exec rmdir {} +
+	cgroups_v1_find "$1" -type d -print0 | sort -rz | xargs -0r rmdir
 }
 
 cgroups_v1_find() {

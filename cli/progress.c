@@ -159,7 +159,8 @@ static void add_head(const struct progress *p, const struct style *style, char b
 void progress_line(const struct progress *p, const struct style *style, uint64_t now_ms,
 		   char buf[PROGRESS_SIZE])
 {
-	size_t width = (style->width ? style->width : WIDTH_DEFAULT) - 1;
+	/* Terminals wrap when the last column is taken. */
+	size_t width = style->width > 1 ? style->width - 1 : style->width ? 1 : WIDTH_DEFAULT - 1;
 	char bytes[160] = "", bar[BAR_SIZE(BAR_CELLS_MAX)], percent[16] = "";
 	size_t used;
 

@@ -180,8 +180,8 @@ static void names_and_aliases_are_unique(void **state)
 	for (size_t i = 0; command_at(i); i++) {
 		const struct command *found;
 		struct err err;
-		auto_free char *copy = str_dup(command_at(i)->aliases ? command_at(i)->aliases
-								      : "");
+		auto_free char *copy =
+			str_dup(command_at(i)->aliases ? command_at(i)->aliases : "");
 		int used;
 
 		for (char *at = strtok(copy, " "); at; at = strtok(NULL, " ")) {

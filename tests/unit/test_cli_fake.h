@@ -20,7 +20,7 @@
 #define MIB (UINT64_C(1024) * 1024)
 #define FAKE_JOB "01KB0000000000000000007QK3"
 
-static struct msg_figures fake_figures = {
+static __attribute__((unused)) struct msg_figures fake_figures = {
 	.frozen_us = 182400,
 	.freeze_us = 900,
 	.dump_us = 71000,
@@ -38,7 +38,7 @@ static struct msg_figures fake_figures = {
 	.bytes_s = 210 * MIB,
 };
 
-static struct msg_host fake_hosts[] = {
+static __attribute__((unused)) struct msg_host fake_hosts[] = {
 	{.id = "alpha",
 	 .state = "up",
 	 .address = "10.9.0.1",
@@ -81,7 +81,7 @@ static struct msg_host fake_hosts[] = {
 	 .arch = "x86_64"},
 };
 
-static struct msg_job fake_moved = {
+static __attribute__((unused)) struct msg_job fake_moved = {
 	.id = FAKE_JOB,
 	.kind = "migrate",
 	.container = "web",
@@ -99,7 +99,7 @@ static struct msg_job fake_moved = {
 	.runtime = "runc",
 };
 
-static struct msg_job fake_stayed = {
+static __attribute__((unused)) struct msg_job fake_stayed = {
 	.id = FAKE_JOB,
 	.kind = "migrate",
 	.container = "web",
@@ -117,7 +117,7 @@ static struct msg_job fake_stayed = {
 	.figures = NULL,
 };
 
-static struct msg_job fake_held = {
+static __attribute__((unused)) struct msg_job fake_held = {
 	.id = "01KB000000000000000000HE1D",
 	.kind = "migrate",
 	.container = "db",
@@ -132,7 +132,7 @@ static struct msg_job fake_held = {
 	.started_ms = 1764000000000,
 };
 
-static struct msg_cluster fake_cluster = {
+static __attribute__((unused)) struct msg_cluster fake_cluster = {
 	.coordinator = "alpha",
 	.version = "0.1.0",
 	.epoch = 3,

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The command line against a coordinator on the real bus: what is asked, what is printed, which
+ * exit code, and that leaving leaves the job alone. */
+#include "test_cli_fake.h"
+#include "test_cli_run.h"
+
+#include <jansson.h>
+#include <sys/time.h>
+
+static char endpoint[64];
+static pid_t coordinator;
+
+static void serve(fake_script *script)
+{
+	static int n;
+
+	str_fmt(endpoint, sizeof(endpoint), "ipc:///tmp/drover-cli-%d-%d.sock", (int)getpid(), n++);
+	setenv("DROVER_COORDINATOR", endpoint, 1);
+	coordinator = fake_start(endpoint, script);
+	assert_true(coordinator > 0);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	if (coordinator > 0)
+		fake_stop(coordinator);
+	coordinator = 0;
+	unlink(endpoint + strlen("ipc://"));
+	return 0;
+}
+
+static json_t *load(const char *text)
+{
+	json_error_t error;
+	json_t *value = json_loads(text, 0, &error);
+
+	if (!value)
+		fail_msg("%s in:\n%s", error.text, text);
+	return value;
+}
+
+static void migrates(struct fake *fake, const struct msg_request *request)
+{
+	struct msg_job job = fake_running("check", "", 0);
+	static const char *const course[][2] = {
+		{"reserve", ""},  {"sync", "tree"},   {"sync", "memory"}, {"hold", "freeze"},
+		{"hold", "dump"}, {"arm", "restore"}, {"start", ""}};
+
+	fake_reply(fake, &(struct msg_reply){.jobs = {&job, 1}, .final = !request->follow});
+	if (!request->follow)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(course); i++) {
+		job = fake_running(course[i][0], course[i][1], 25 * MIB);
+		job.frozen = i >= 3;
+		fake_event(fake, "job.step", &job);
+		usleep(20000);
+	}
+	fake_end(fake, str_eq(request->container, "bad")    ? &fake_stayed
+		       : str_eq(request->container, "held") ? &fake_held
+							    : &fake_moved);
+}
+
+static void a_followed_migration_tells_each_phase_and_sums_up(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(migrates);
+	ran = run("migrate web --to beta");
+	assert_int_equal(ran.exit_code, 0);
+	assert_string_equal(ran.err, "");
+	assert_string_equal(
+		ran.out,
+		"web: job " FAKE_JOB ", alpha -> beta\n"
+		"web: checking source and target\n"
+		"web: reserving memory, disk and network at the target\n"
+		"web: copying files while it runs\n"
+		"web: copying memory while it runs\n"
+		"web: frozen: stopping it\n"
+		"web: frozen: dumping its state\n"
+		"web: frozen: restoring at the target\n"
+		"web: frozen: starting at the target\n"
+		"web  MOVED  alpha -> beta  job " FAKE_JOB "\n"
+		"  runs on    beta\n"
+		"  downtime   182 ms, predicted 200 ms\n"
+		"    freeze      0.9 ms\n"
+		"    dump         71 ms\n"
+		"    send         12 ms\n"
+		"    verify      5.2 ms\n"
+		"    restore      80 ms\n"
+		"    start        13 ms\n"
+		"  sent       23.0 MiB for an image of 64.0 MiB and files of 120 MiB, 210 MiB/s\n"
+		"  pages      16384: 60 % zero, 30 % known at the target , 2 rounds while it ran\n"
+		"  took       2.31 s\n");
+	ran_free(&ran);
+}
+
+static void a_migration_that_stayed_is_told_whole(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(migrates);
+	ran = run("migrate bad -q");
+	assert_int_equal(ran.exit_code, 8);
+	assert_string_equal(ran.out, "");
+	assert_string_equal(ran.err, "drover: web was not moved, the attempt was undone\n"
+				     "  why: restore on beta: /data/x is not there\n"
+				     "  fix: create /data/x on beta\n"
+				     "  web runs on alpha\n"
+				     "  log: drover job " FAKE_JOB " --log\n");
+	ran_free(&ran);
+}
+
+static void a_held_container_exits_with_9(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(migrates);
+	ran = run("migrate held -q");
+	assert_int_equal(ran.exit_code, 9);
+	assert_has(ran.err, "db is held");
+	assert_has_not(ran.err, "runs on");
+	ran_free(&ran);
+}
+
+static void json_is_one_object_and_with_follow_one_a_line(void **state)
+{
+	struct ran ran;
+	size_t lines = 0;
+	json_t *object;
+
+	(void)state;
+	serve(migrates);
+	ran = run("migrate web --json");
+	assert_int_equal(ran.exit_code, 0);
+	object = load(ran.out);
+	assert_string_equal(json_string_value(json_object_get(object, "outcome")), "MOVED");
+	assert_int_equal(json_integer_value(
+				 json_object_get(json_object_get(object, "figures"), "frozen_us")),
+			 182400);
+	json_decref(object);
+	ran_free(&ran);
+
+	ran = run("migrate web --json --follow");
+	for (char *line = strtok(ran.out, "\n"); line; line = strtok(NULL, "\n"), lines++)
+		json_decref(load(line));
+	assert_int_equal(lines, 8);
+	ran_free(&ran);
+
+	ran = run("migrate bad --json");
+	assert_int_equal(ran.exit_code, 8);
+	object = load(ran.out);
+	assert_string_equal(json_string_value(json_object_get(object, "runs_on")), "alpha");
+	assert_has(ran.err, "web runs on alpha");
+	json_decref(object);
+	ran_free(&ran);
+}
+
+static void detached_it_prints_the_job(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(migrates);
+	ran = run("migrate web -d");
+	assert_int_equal(ran.exit_code, 0);
+	assert_string_equal(ran.out, "job " FAKE_JOB ": web alpha -> beta\n");
+	ran_free(&ran);
+}
+
+/* Starts and says no more. */
+static void stalls(struct fake *fake, const struct msg_request *request)
+{
+	struct msg_job job = fake_running("sync", "memory", 25 * MIB);
+
+	if (request->follow)
+		fake_reply(fake, &(struct msg_reply){.jobs = {&job, 1}});
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+	cli_interrupt();
+}
+
+static void interrupt_in_ms(unsigned ms)
+{
+	struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}};
+	struct sigaction action = {.sa_handler = on_alarm};
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void an_interrupt_leaves_the_job_alone(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(stalls);
+	interrupt_in_ms(300);
+	ran = run("migrate web");
+	assert_int_equal(ran.exit_code, EXIT_DETACHED);
+	assert_string_equal(ran.err,
+			    "job " FAKE_JOB " goes on; follow it with: drover job " FAKE_JOB
+			    " --follow\n");
+	ran_free(&ran);
+}
+
+static void silent(struct fake *fake, const struct msg_request *request)
+{
+	(void)fake;
+	(void)request;
+}
+
+static void a_silent_coordinator_is_unreachable(void **state)
+{
+	static const char *const lines[] = {"hosts", "migrate web", "watch", "hosts --watch=1"};
+
+	(void)state;
+	serve(silent);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		auto_free char *line = str_new("%s --timeout 200ms", lines[i]);
+		struct ran ran = run(line);
+
+		assert_int_equal(ran.exit_code, 5);
+		assert_has(ran.err, "drover: the coordinator cannot be asked\n");
+		assert_has(ran.err, endpoint);
+		assert_has(ran.err, "fix: is drover-coordinator running");
+		ran_free(&ran);
+	}
+}
+
+static void an_absent_coordinator_is_unreachable(void **state)
+{
+	struct ran ran;
+	json_t *object;
+
+	(void)state;
+	setenv("DROVER_COORDINATOR", "ipc:///tmp/drover-cli-none.sock", 1);
+	ran = run("ps --json");
+	assert_int_equal(ran.exit_code, 5);
+	assert_has(ran.err, "/tmp/drover-cli-none.sock");
+	assert_has(ran.err, "fix: is drover-coordinator running");
+	object = load(ran.out);
+	assert_string_equal(json_string_value(json_object_get(object, "name")), "unreachable");
+	json_decref(object);
+	ran_free(&ran);
+}
+
+/* Every code travels to its exit code, with its error and fix. */
+static void fails(struct fake *fake, const struct msg_request *request)
+{
+	uint64_t code = strtoul(request->container + 1, NULL, 10);
+
+	fake_reply(fake,
+		   &(struct msg_reply){
+			   .code = code, .error = "it failed so", .fix = "do this", .final = true});
+}
+
+static void codes_become_exit_codes(void **state)
+{
+	(void)state;
+	serve(fails);
+	for (int code = ERR_usage; code <= ERR_lost; code++) {
+		auto_free char *line = str_new("check c%d", code);
+		struct ran ran = run(line);
+
+		assert_int_equal(ran.exit_code, err_exit_code(code));
+		assert_string_equal(ran.err, "drover: it failed so\n  fix: do this\n");
+		ran_free(&ran);
+	}
+}
+
+static void lists(struct fake *fake, const struct msg_request *request)
+{
+	struct msg_reply reply = {.final = true, .hosts = {fake_hosts, 3}};
+
+	if (!str_eq(request->command, "watch"))
+		fake_reply(fake, &reply);
+}
+
+static void lists_are_tables_tabs_or_json(void **state)
+{
+	struct ran ran;
+	json_t *list;
+
+	(void)state;
+	serve(lists);
+	ran = run("hosts -c host,state,mem,criu");
+	assert_string_equal(ran.out, "HOST   STATE     MEM  CRIU\n"
+				     "alpha  up        75%  4.1\n"
+				     "beta   cordoned  14%  4.1\n"
+				     "gamma  dead           3.17.1\n");
+	ran_free(&ran);
+	ran = run("hosts -o plain -c host,free");
+	assert_string_equal(ran.out, "alpha\t4.0 GiB\nbeta\t13.8 GiB\ngamma\t\n");
+	ran_free(&ran);
+	ran = run("hosts --json");
+	list = load(ran.out);
+	assert_int_equal(json_array_size(list), 3);
+	assert_true(json_is_true(json_object_get(json_array_get(list, 1), "cordoned")));
+	json_decref(list);
+	ran_free(&ran);
+}
+
+static void watching_draws_again_until_interrupted(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(lists);
+	interrupt_in_ms(900);
+	ran = run("hosts --watch -c host --no-headings");
+	assert_int_equal(ran.exit_code, 0);
+	assert_has(ran.out, "alpha\nbeta\ngamma\n");
+	ran_free(&ran);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_teardown(name, stop)
+	const struct CMUnitTest tests[] = {
+		T(a_followed_migration_tells_each_phase_and_sums_up),
+		T(a_migration_that_stayed_is_told_whole),
+		T(a_held_container_exits_with_9),
+		T(json_is_one_object_and_with_follow_one_a_line),
+		T(detached_it_prints_the_job),
+		T(an_interrupt_leaves_the_job_alone),
+		T(a_silent_coordinator_is_unreachable),
+		T(an_absent_coordinator_is_unreachable),
+		T(codes_become_exit_codes),
+		T(lists_are_tables_tabs_or_json),
+		T(watching_draws_again_until_interrupted),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

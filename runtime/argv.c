@@ -52,15 +52,20 @@ void run_result_done(struct run_result *result)
 	result->out = NULL;
 }
 
-/* The text of "msg":"…" with its escapes undone as far as a log needs it. */
-static bool json_msg(const char *line, char *buf, size_t size)
+/* Runtimes log one line an error: {"msg":"…"} or msg="…". Its text, with escapes undone as far as a
+ * reader needs it. */
+static bool logged_msg(const char *line, char *buf, size_t size)
 {
-	const char *p = strstr(line, "\"msg\":\"");
+	static const char *const starts[] = {"\"msg\":\"", " msg=\""};
+	const char *p = NULL;
 	size_t n = 0;
 
-	if (*line != '{' || !p)
+	for (size_t i = 0; i < ARRAY_LEN(starts) && !p; i++)
+		if ((p = strstr(line, starts[i])))
+			p += strlen(starts[i]);
+	if (!p)
 		return false;
-	for (p += strlen("\"msg\":\""); *p && *p != '"' && n + 1 < size; p++) {
+	for (; *p && *p != '"' && n + 1 < size; p++) {
 		if (*p == '\\' && p[1])
 			p++;
 		buf[n++] = *p;
@@ -69,19 +74,25 @@ static bool json_msg(const char *line, char *buf, size_t size)
 	return true;
 }
 
-/* Last line that has something to say; trailing blanks cut. */
+/* The last line that speaks of an error (nft prints the place below it), else the last that is not
+ * blank. */
 const char *run_last_line(const struct run_result *result, char *buf, size_t size)
 {
-	const char *end = result->err_tail + strlen(result->err_tail), *start;
-	char line[1024];
+	char line[1024], best[1024] = "";
+	bool about_error = false;
 
-	while (end > result->err_tail && (unsigned char)end[-1] <= ' ')
-		end--;
-	for (start = end; start > result->err_tail && start[-1] != '\n';)
-		start--;
-	str_fmt(line, sizeof(line), "%.*s", (int)(end - start), start);
-	if (!json_msg(line, buf, size))
-		str_copy(buf, size, line);
+	for (const char *p = result->err_tail; *p;) {
+		size_t n = strcspn(p, "\n");
+
+		str_fmt(line, sizeof(line), "%.*s", (int)n, p);
+		p += n + (p[n] == '\n');
+		if (!line[strspn(line, " \t\r")] || (about_error && !strstr(line, "rror")))
+			continue;
+		about_error = strstr(line, "rror") != NULL;
+		str_copy(best, sizeof(best), line);
+	}
+	if (!logged_msg(best, buf, size))
+		str_copy(buf, size, best);
 	return buf;
 }
 

@@ -160,12 +160,11 @@ int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct 
 {
 	auto_free char *text = NULL;
 	char proc[64], path[PATH_MAX];
-	int rc;
 
 	ret->dir = -1;
 	str_fmt(proc, sizeof(proc), "/proc/%d/cgroup", (int)pid);
-	if ((rc = file_read(proc, PROC_CGROUP_MAX, &text, NULL, err)) < 0)
-		return rc;
+	if (file_read(proc, PROC_CGROUP_MAX, &text, NULL, NULL) < 0)
+		return fail(err, ERR_nosuch, "no process %d", (int)pid);
 	for (int version = 2; version >= 1; version--) {
 		if (!path_of_task(text, version, path, sizeof(path)))
 			continue;

@@ -128,8 +128,9 @@ int net_announce(const struct net_state *state, struct err *err);
 
 /* While the container is away its peers' segments are answered with ICMP host-unreachable instead
  * of silence: their TCP then retries at its base interval instead of backing off (RFC 6069). SYN
- * passes. One table bridge drover-ID a container. The command may fail without harm: the kernel or
- * nft may lack it. */
+ * passes. One table netdev drover-ID a container, at the ingress of the bridge's other ports. The
+ * command may fail without harm (no nft, no such kernel support), and there is none when the bridge
+ * has no other ports. Call it while state->bridge is the bridge. */
 void net_reject_cmds(const char *id, const struct net_state *state, struct run_cmds *ret_cmds);
 
 /* Removes that container's table; absent is fine. */
@@ -151,6 +152,10 @@ struct net_bridge {
 	uint32_t mtu;
 	uint64_t speed_mbit; /* of its fastest port that knows, 0 = unknown */
 };
+
+/* Names of the interfaces on a bridge; writes at most max, returns how many were written. */
+#define NET_PORTS 64
+size_t net_bridge_ports(const char *bridge, char ret_ports[][IFNAMSIZ], size_t max);
 
 int net_bridge_read(const char *name, struct net_bridge *ret, struct err *err);
 

@@ -306,53 +306,79 @@ int net_read_neigh(struct net_state *state, struct err *err)
 	return rc < 0 ? fail_errno(err, ERR_io, "reading the neighbours of %s", state->netns) : 0;
 }
 
+struct port_walk {
+	uint32_t bridge;
+	char (*ports)[IFNAMSIZ];
+	size_t n, max;
+};
+
+static void each_port(void *arg, const struct nlmsghdr *m)
+{
+	struct port_walk *w = arg;
+	size_t len;
+	const void *attrs = nl_attrs(m, sizeof(struct ifinfomsg), &len);
+
+	if (m->nlmsg_type == RTM_NEWLINK && u32_of(attrs, len, IFLA_MASTER) == w->bridge &&
+	    w->n < w->max)
+		text_of(attrs, len, IFLA_IFNAME, w->ports[w->n++], IFNAMSIZ);
+}
+
+size_t net_bridge_ports(const char *bridge, char ret_ports[][IFNAMSIZ], size_t max)
+{
+	struct port_walk w = {.bridge = if_nametoindex(bridge), .ports = ret_ports, .max = max};
+	auto_nl struct nl nl = {.fd = -1};
+
+	if (!w.bridge || nl_open(NETLINK_ROUTE, NULL, &nl, NULL) < 0)
+		return 0;
+	dump_links(&nl, each_port, &w);
+	return w.n;
+}
+
 /* Speed of the fastest port in Mbit/s; virtual ports do not know. */
 static uint64_t port_speed(const char *bridge)
 {
-	char path[64 + IFNAMSIZ], line[32];
-	auto_closedir DIR *ports = NULL;
-	const struct dirent *e;
+	char ports[NET_PORTS][IFNAMSIZ], path[64 + IFNAMSIZ], line[32];
+	size_t n = net_bridge_ports(bridge, ports, NET_PORTS);
 	uint64_t best = 0, speed;
 
-	str_fmt(path, sizeof(path), "/sys/class/net/%s/brif", bridge);
-	ports = opendir(path);
-	while (ports && (e = readdir(ports))) {
-		char file[NAME_SIZE * 5];
-
-		if (!str_fmt(file, sizeof(file), "/sys/class/net/%s/speed", e->d_name) ||
-		    file_read_line(AT_FDCWD, file, line, sizeof(line)) <= 0)
-			continue;
-		if (str_u64(line, 1, 10000000, &speed) && speed > best)
+	for (size_t i = 0; i < n; i++) {
+		str_fmt(path, sizeof(path), "/sys/class/net/%s/speed", ports[i]);
+		if (file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0 &&
+		    str_u64(line, 1, 10000000, &speed) && speed > best)
 			best = speed;
 	}
 	return best;
 }
 
+static void each_mtu(void *arg, const struct nlmsghdr *m)
+{
+	size_t len;
+	const void *attrs = nl_attrs(m, sizeof(struct ifinfomsg), &len);
+
+	if (m->nlmsg_type == RTM_NEWLINK)
+		((struct net_bridge *)arg)->mtu = u32_of(attrs, len, IFLA_MTU);
+}
+
 int net_bridge_read(const char *name, struct net_bridge *ret, struct err *err)
 {
-	char path[64 + IFNAMSIZ];
+	struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
 	struct net_state state = {0};
 	struct reading r = {.state = &state};
 	auto_nl struct nl nl = {.fd = -1};
-	uint64_t mtu = 0;
-	char line[32];
+	struct nl_request q;
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!name_ok(name) || strlen(name) >= IFNAMSIZ)
+	if (!name_ok(name) || !str_copy(ret->name, sizeof(ret->name), name))
 		return fail(err, ERR_invalid, "not a bridge name: %.40s", name);
-	str_fmt(path, sizeof(path), "/sys/class/net/%s/bridge", name);
-	r.ifindex = (int)if_nametoindex(name);
-	if (!r.ifindex || access(path, F_OK) < 0)
+	head.ifi_index = r.ifindex = (int)if_nametoindex(name);
+	if (!r.ifindex)
 		return fail(err, ERR_nosuch, "no bridge %s on this host", name);
-	str_copy(ret->name, sizeof(ret->name), name);
-	str_fmt(path, sizeof(path), "/sys/class/net/%s/mtu", name);
-	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0)
-		str_u64(line, 0, 65535, &mtu);
-	ret->mtu = (uint32_t)mtu;
-	ret->speed_mbit = port_speed(name);
 	if ((rc = nl_open(NETLINK_ROUTE, NULL, &nl, err)) < 0)
 		return rc;
+	nl_begin(&q, RTM_GETLINK, 0, &head, sizeof(head));
+	nl_dump(&nl, &q, each_mtu, ret);
+	ret->speed_mbit = port_speed(name);
 	if (dump_addrs(&nl, each_addr, &r) == 0 && state.n_addrs)
 		ret->subnet = state.addrs[0];
 	return 0;

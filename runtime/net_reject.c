@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,36 +23,68 @@ static void nft_cmd(struct run_cmds *cmds, char *script)
 	argv_add(&cmd->argv, "-");
 }
 
-/* Appends one rule an address. Peers' SYN is left alone: a connection that is only being made would
- * fail by the answer. */
+/* Everything of a script that is added up: heap, never NULL. */
+static char *append(char *script, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static char *append(char *script, const char *fmt, ...)
+{
+	char *more = NULL, *longer;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&more, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	longer = str_new("%s%s", script, more);
+	free(script);
+	free(more);
+	return longer;
+}
+
+/* Peers' SYN is left alone: a connection that is only being made would fail by the answer. */
 static char *add_rule(char *script, const char *id, const struct net_addr *a)
 {
 	char host[INET6_ADDRSTRLEN];
-	char *longer;
+	bool v4 = a->family == AF_INET;
 
 	inet_ntop(a->family, a->addr, host, sizeof(host));
-	longer = str_new("%sadd rule bridge drover-%s away %s daddr %s tcp flags & syn == 0 "
-			 "reject with %s\n",
-			 script, id, a->family == AF_INET ? "ip" : "ip6", host,
-			 a->family == AF_INET ? "icmp type host-unreachable"
-					      : "icmpv6 type no-route");
-	free(script);
-	return longer;
+	return append(script,
+		      "add rule netdev drover-%s away %s daddr %s tcp flags & syn == 0 "
+		      "reject with %s\n",
+		      id, v4 ? "ip" : "ip6", host,
+		      v4 ? "icmp type host-unreachable" : "icmpv6 type no-route");
+}
+
+/* Where peers' segments come in: the other ports of the bridge. */
+static char *port_list(const struct net_state *s)
+{
+	char ports[NET_PORTS][IFNAMSIZ];
+	size_t n = net_bridge_ports(s->bridge, ports, NET_PORTS);
+	char *list = str_dup("");
+
+	for (size_t i = 0; i < n; i++)
+		if (name_ok(ports[i]) && !str_eq(ports[i], s->host_ifname))
+			list = append(list, "%s%s", *list ? ", " : "", ports[i]);
+	return list;
 }
 
 void net_reject_cmds(const char *id, const struct net_state *s, struct run_cmds *ret_cmds)
 {
+	auto_free char *ports = NULL;
 	char *script;
 
 	memset(ret_cmds, 0, sizeof(*ret_cmds));
 	if (s->kind != NET_NAMED || !name_ok(id))
 		return;
-	script = str_new("add table bridge drover-%s\n"
-			 "delete table bridge drover-%s\n"
-			 "add table bridge drover-%s\n"
-			 "add chain bridge drover-%s away "
-			 "{ type filter hook prerouting priority -300; }\n",
-			 id, id, id, id);
+	ports = port_list(s);
+	if (!*ports)
+		return;
+	script = str_new("add table netdev drover-%s\n"
+			 "delete table netdev drover-%s\n"
+			 "add table netdev drover-%s\n"
+			 "add chain netdev drover-%s away "
+			 "{ type filter hook ingress devices = { %s } priority -500; }\n",
+			 id, id, id, id, ports);
 	for (uint32_t i = 0; i < s->n_addrs; i++)
 		script = add_rule(script, id, &s->addrs[i]);
 	nft_cmd(ret_cmds, script);
@@ -61,8 +94,8 @@ void net_unreject_cmds(const char *id, struct run_cmds *ret_cmds)
 {
 	memset(ret_cmds, 0, sizeof(*ret_cmds));
 	if (name_ok(id))
-		nft_cmd(ret_cmds, str_new("add table bridge drover-%s\n"
-					  "delete table bridge drover-%s\n",
+		nft_cmd(ret_cmds, str_new("add table netdev drover-%s\n"
+					  "delete table netdev drover-%s\n",
 					  id, id));
 }
 
@@ -91,13 +124,10 @@ static char *criu_tables(const char *list)
 	char *script = str_dup("");
 
 	for (const char *p = list; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
-		char family[16], name[64], *longer;
+		char family[16], name[64];
 
-		if (sscanf(p, "table %15s %63s", family, name) != 2 || !str_starts(name, "CRIU"))
-			continue;
-		longer = str_new("%sdelete table %s %s\n", script, family, name);
-		free(script);
-		script = longer;
+		if (sscanf(p, "table %15s %63s", family, name) == 2 && str_starts(name, "CRIU"))
+			script = append(script, "delete table %s %s\n", family, name);
 	}
 	return script;
 }

@@ -141,7 +141,8 @@ int nl_dump(struct nl *nl, struct nl_request *request, nl_each *each, void *arg)
 	struct nlmsghdr *h = (struct nlmsghdr *)request->buf;
 
 	h->nlmsg_seq = ++nl->seq;
-	if (!(h->nlmsg_flags & NLM_F_DUMP))
+	/* The two bits of DUMP mean other things in requests that change something. */
+	if ((h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		h->nlmsg_flags |= NLM_F_ACK;
 	if (send(nl->fd, h, h->nlmsg_len, 0) < 0)
 		return -errno;

@@ -108,8 +108,8 @@ void run_result_done(struct run_result *result);
  * code, last line of stderr". */
 int run_check(const struct run_result *result, const char *what, struct err *err);
 
-/* A runc --log-format json line reduced to its msg; any other line is returned as it is. Borrows
- * or fills buf. */
+/* The last line of stderr that speaks of an error, else the last one, in buf; a runtime's log line
+ * is reduced to its message. Returns buf. */
 const char *run_last_line(const struct run_result *result, char *buf, size_t size);
 
 /* Full path of a program in RUN_PATH (or the path itself when it has a "/" and is executable).

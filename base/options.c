@@ -205,17 +205,17 @@ int options_set(struct options *options, const char *assignment, struct err *err
 	return set_row(options, section, name, equals + 1, err);
 }
 
-const char *options_str(const struct options *options, enum option option)
+const char *options_str(const struct options *options, enum option_id option)
 {
 	return options->values[option].text;
 }
 
-uint64_t options_u64(const struct options *options, enum option option)
+uint64_t options_u64(const struct options *options, enum option_id option)
 {
 	return options->values[option].number;
 }
 
-bool options_flag(const struct options *options, enum option option)
+bool options_flag(const struct options *options, enum option_id option)
 {
 	return options->values[option].number != 0;
 }
@@ -243,7 +243,7 @@ static bool list_item(const char *text, size_t i, const char **ret_start, size_t
 	}
 }
 
-size_t options_list_len(const struct options *options, enum option option)
+size_t options_list_len(const struct options *options, enum option_id option)
 {
 	const char *start;
 	size_t len, n = 0;
@@ -253,7 +253,7 @@ size_t options_list_len(const struct options *options, enum option option)
 	return n;
 }
 
-bool options_list_get(const struct options *options, enum option option, size_t i, char *buf,
+bool options_list_get(const struct options *options, enum option_id option, size_t i, char *buf,
 		      size_t size)
 {
 	const char *start;

@@ -46,7 +46,7 @@
 	X(cli,         server,        name,  "",                    0, 63,   "roster id of the coordinator at a tcp endpoint")
 /* clang-format on */
 
-enum option {
+enum option_id {
 #define X(section, name, type, def, min, max, help) OPT_##section##_##name,
 	OPTION_TABLE(X)
 #undef X
@@ -67,13 +67,13 @@ int options_load(struct options *options, const char *path, struct err *err);
 int options_set(struct options *options, const char *assignment, struct err *err);
 
 /* Values; str and list options as text, borrowed until the next load. */
-const char *options_str(const struct options *options, enum option option);
-uint64_t options_u64(const struct options *options, enum option option);
-bool options_flag(const struct options *options, enum option option);
+const char *options_str(const struct options *options, enum option_id option);
+uint64_t options_u64(const struct options *options, enum option_id option);
+bool options_flag(const struct options *options, enum option_id option);
 
 /* Number of comma separated items of a list option, and a copy of the i-th in buf[size]. */
-size_t options_list_len(const struct options *options, enum option option);
-bool options_list_get(const struct options *options, enum option option, size_t i, char *buf,
+size_t options_list_len(const struct options *options, enum option_id option);
+bool options_list_get(const struct options *options, enum option_id option, size_t i, char *buf,
 		      size_t size);
 
 /* Every row with its type, default, limits and help, as the manual page prints it. */

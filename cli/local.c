@@ -93,7 +93,7 @@ const struct noun noun_settings = {
 /* clang-format on */
 
 /* A value as the file would say it. */
-static void value_text(const struct options *options, enum option option, char *buf, size_t size)
+static void value_text(const struct options *options, enum option_id option, char *buf, size_t size)
 {
 	const char *type = setting_rows[option].type;
 	uint64_t number;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * The command line, by argp. Apart from the option table, whose enum option and getopt's struct
+ * The command line, by argp. Apart from the option table, whose enum option_id and getopt's struct
  * option cannot live in one file. */
 #include "coordinator/args.h"
 

@@ -180,6 +180,20 @@ static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
 
 /* --- arm --- */
 
+/* The directories that the manifest's trees go to; names that it does not use stay empty. */
+static int make_roots(const struct mig *m, struct err *err)
+{
+	static const char *const names[] = {"", "/upper", "/rootfs"};
+	char path[PATH_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < ARRAY_LEN(names); i++) {
+		str_fmt(path, sizeof(path), "%s%s", m->row.bundle, names[i]);
+		rc = file_mkdirs(path, 0755, err);
+	}
+	return rc;
+}
+
 static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
 {
 	char images[PATH_MAX], tree[PATH_MAX], hex[65];
@@ -193,6 +207,9 @@ static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
 		m->row.net.n_neigh = m->ask.net.n_neigh;
 		memcpy(m->row.net.neigh, m->ask.net.neigh, sizeof(m->row.net.neigh));
 	}
+	rc = make_roots(m, err);
+	if (rc)
+		return rc;
 	mig_images_dir(x, m, images);
 	mig_tree_dir(x, m, tree);
 	str_hex(hex, m->ask.digest, 32);
@@ -204,8 +221,10 @@ static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
 	argv_add(&argv, tree);
 	argv_add(&argv, "--digest");
 	argv_add(&argv, hex);
-	argv_add(&argv, "--storage");
-	argv_add(&argv, options_str(x->options, OPT_worker_storage));
+	argv_add(&argv, "--migration");
+	argv_add(&argv, m->row.migration);
+	argv_add(&argv, "--epoch");
+	argv_addf(&argv, "%llu", (unsigned long long)m->row.epoch);
 	argv_add(&argv, "--root");
 	argv_addf(&argv, "bundle=%s", m->row.bundle);
 	argv_add(&argv, "--root");

@@ -11,58 +11,30 @@
 #include "transfer/reader.h"
 #include "transfer/sender.h"
 #include "transfer/unpack.h"
+#include "worker/args.h"
 #include "worker/bus_side.h"
 #include "worker/executor.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-const char *argp_program_version = "drover-worker " DROVER_VERSION;
-
-static const struct argp_option flags[] = {
-	{"config", 'c', "FILE", 0, "Configuration (default " DROVER_CONFIG ")", 0},
-	{"set", 's', "SECTION.NAME=VALUE", 0, "Set one option over the file", 0},
-	{0},
-};
-
-struct arguments {
-	struct options *options;
-	const char *config;
-	const char *sets[32];
-	size_t n_sets;
-};
-
-static error_t on_flag(int key, char *arg, struct argp_state *state)
-{
-	struct arguments *a = state->input;
-
-	if (key == 'c')
-		a->config = arg;
-	else if (key == 's' && a->n_sets < ARRAY_LEN(a->sets))
-		a->sets[a->n_sets++] = arg;
-	else
-		return ARGP_ERR_UNKNOWN;
-	return 0;
-}
-
-static int load(struct arguments *a, struct err *err)
+static int load(const struct args *a, struct options *options, struct err *err)
 {
 	char host[NAME_SIZE] = "", assignment[NAME_SIZE + 16];
-	int rc = options_load(a->options, a->config ? a->config : DROVER_CONFIG, err);
+	int rc = options_load(options, a->config ? a->config : DROVER_CONFIG, err);
 
 	if (rc == -ERR_nosuch && !a->config)
 		rc = 0;
 	for (size_t i = 0; !rc && i < a->n_sets; i++)
-		rc = options_set(a->options, a->sets[i], err);
-	if (rc || options_str(a->options, OPT_node_id)[0])
+		rc = options_set(options, a->sets[i], err);
+	if (rc || options_str(options, OPT_node_id)[0])
 		return rc;
 	gethostname(host, sizeof(host) - 1);
 	host[strcspn(host, ".")] = '\0';
 	str_fmt(assignment, sizeof(assignment), "node.id=%s", host);
-	return options_set(a->options, assignment, err);
+	return options_set(options, assignment, err);
 }
 
 static int start(const struct options *options, struct err *err)
@@ -94,15 +66,8 @@ static int start(const struct options *options, struct err *err)
 
 int main(int argc, char **argv)
 {
-	const struct argp argp = {flags,
-				  on_flag,
-				  NULL,
-				  "Runs on every host of the cluster: checkpoints and restores "
-				  "its containers as coordinators ask.",
-				  NULL,
-				  NULL,
-				  NULL};
-	struct arguments a = {.options = options_new()};
+	struct options *options = options_new();
+	struct args args;
 	struct err err = {0};
 	int level, rc;
 
@@ -113,16 +78,16 @@ int main(int argc, char **argv)
 		return unpack_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=sender"))
 		return sender_main(argc - 1, argv + 1);
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	rc = load(&a, &err);
-	level = log_level_parse(options_str(a.options, OPT_node_log));
+	args_parse(&args, argc, argv);
+	rc = load(&args, options, &err);
+	level = log_level_parse(options_str(options, OPT_node_log));
 	log_init("drover-worker", level < 0 ? LOG_LEVEL_INFO : (enum log_level)level);
 	if (!rc)
-		rc = start(a.options, &err);
+		rc = start(options, &err);
 	if (rc < 0) {
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);
 		rc = err_exit_code(err.code);
 	}
-	options_free(&a.options);
+	options_free(&options);
 	return rc;
 }

@@ -50,7 +50,7 @@ static pid_t start_coordinator(const char *endpoint, uint64_t epoch)
 	}
 }
 
-static void stop(pid_t child)
+static void end_coordinator(pid_t child)
 {
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
@@ -95,7 +95,7 @@ static void a_dealer_gets_through_to_a_restarted_coordinator(void **state)
 	(void)state;
 	LAB_MUST(dealer, bus_dealer(bus, endpoint, "c1", err));
 	assert_true(greeted_by(dealer, 1, 10000));
-	stop(first);
+	end_coordinator(first);
 	while (greet(dealer, 600)) /* answers that were under way */
 		;
 	second = start_coordinator(endpoint, 2);
@@ -103,7 +103,7 @@ static void a_dealer_gets_through_to_a_restarted_coordinator(void **state)
 	assert_true(greeted_by(dealer, 2, 15000));
 	print_message("through again after %llu ms\n",
 		      (unsigned long long)(clock_mono_ms() - start));
-	stop(second);
+	end_coordinator(second);
 	bus_free(&bus);
 }
 
@@ -119,7 +119,7 @@ static void a_dealer_waits_for_a_coordinator_that_is_not_there_yet(void **state)
 	assert_int_equal(greet(dealer, 600), 0);
 	child = start_coordinator(endpoint, 3);
 	assert_true(greeted_by(dealer, 3, 15000));
-	stop(child);
+	end_coordinator(child);
 	bus_free(&bus);
 }
 
@@ -139,8 +139,8 @@ static void a_worker_moves_to_another_coordinator(void **state)
 		assert_true(greeted_by(dealer, 5, 10000));
 		bus_sock_free(&dealer);
 	}
-	stop(first);
-	stop(second);
+	end_coordinator(first);
+	end_coordinator(second);
 	bus_free(&bus);
 }
 

@@ -194,8 +194,8 @@ static void mdns_free(struct discovery *discovery)
 	free(mdns);
 }
 
-struct discovery *discovery_avahi(const struct discovery_self *self, enum discovery_role browse,
-				  discovery_fn *fn, void *arg, struct err *err)
+struct discovery *mdns_new(const struct discovery_self *self, enum discovery_role browse,
+			   discovery_fn *fn, void *arg, struct err *err)
 {
 	static const struct discovery_ops ops = {mdns_dispatch, avahi_refresh, mdns_free};
 	struct mdns *mdns = mem_new_of(struct mdns);

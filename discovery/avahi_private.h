@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * What the three parts of the Avahi implementation share. */
+ * What the parts of the Avahi implementation share. */
 #ifndef DROVER_DISCOVERY_AVAHI_PRIVATE_H
 #define DROVER_DISCOVERY_AVAHI_PRIVATE_H
 
@@ -31,6 +31,10 @@ struct mdns {
 				      */
 	struct peers peers;
 };
+
+/* The client itself, whose calls may block; discovery_avahi keeps it in a thread. */
+struct discovery *mdns_new(const struct discovery_self *self, enum discovery_role browse,
+			   discovery_fn *fn, void *arg, struct err *err);
 
 void avahi_restart(struct mdns *mdns, const char *what, int error);
 const char *avahi_browsed_type(const struct mdns *mdns);

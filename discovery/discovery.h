@@ -57,7 +57,8 @@ struct discovery;
 
 /* Announces self (NULL: stays silent) and browses for peers of the role `browse`. The daemon may be
  * absent, come later or restart: a new client is made with back-off from 0.2 to 5 s, peers seen
- * before it went are kept until it is back and knows better. NULL with err set when descriptors
+ * before it went are kept until it is back and knows better. Its client runs in a thread of its
+ * own, so that no call here waits for the daemon. NULL with err set when descriptors or the thread
  * cannot be had. */
 struct discovery *discovery_avahi(const struct discovery_self *self, enum discovery_role browse,
 				  discovery_fn *fn, void *arg, struct err *err);

@@ -275,11 +275,39 @@ static void a_taken_name_does_not_change_the_id(void **state)
 	tear_down(NULL);
 }
 
+/* avahi-client itself would wait 25 s for a daemon that does not answer. */
+static void a_hung_daemon_holds_nobody_up(void **state)
+{
+	struct node nodes[2];
+	uint64_t start;
+
+	(void)state;
+	if (missing)
+		skip();
+	start_bus();
+	start_avahi();
+	node_start(&nodes[0], "c1", DISCOVERY_coordinator, 22);
+	node_start(&nodes[1], "w1", DISCOVERY_worker, 22);
+	assert_true(run_until(nodes, 2, &nodes[0].found, 0, 15000));
+	kill(avahi_daemon, SIGSTOP);
+	start = clock_mono_ms();
+	discovery_refresh(nodes[0].discovery, "w1");
+	discovery_dispatch(nodes[0].discovery);
+	usleep(100000);
+	for (int i = 0; i < 1000; i++)
+		discovery_refresh(nodes[0].discovery, "w1");
+	discovery_free(&nodes[0].discovery);
+	discovery_free(&nodes[1].discovery);
+	assert_true(clock_mono_ms() - start < 1000);
+	tear_down(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_find_each_other_and_outlive_the_daemon),
 		cmocka_unit_test(a_taken_name_does_not_change_the_id),
+		cmocka_unit_test(a_hung_daemon_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

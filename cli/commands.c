@@ -47,12 +47,13 @@ static const struct command commands[] = {
 	{ .name = "ps", .aliases = "containers", .group = GROUP_look,
 	  .help = "containers and where they run",
 	  .more = "Lists the containers that the workers have found, with the host that each runs "
-		  "on. A container that a migration holds shows that job.",
+		  "on. A container that a migration holds shows that job; --all also lists the "
+		  "copies on the other side of a hand-over.",
 	  .examples = {
 		{ "drover ps", "all containers" },
 		{ "drover ps --host alpha", "those on one host" },
 		{ "drover ps -o plain -c container,host", "for scripts: tabs, no headings" } },
-	  .flags = FLAGS_LIST | FLAG(on), .noun = &noun_places, .run = ask_run, .print = list_print },
+	  .flags = FLAGS_LIST | FLAG(on) | FLAG(copies), .noun = &noun_places, .run = ask_run, .print = list_print },
 
 	{ .name = "check", .group = GROUP_look,
 	  .help = "whether and where a container can move",
@@ -65,6 +66,7 @@ static const struct command commands[] = {
 		{ "drover check web --to beta", "one host only" },
 		{ "drover check web --skip cpu,version", "as if these checks had passed" } },
 	  .operands = { CTR }, .flags = FLAGS_FORM | FLAG(to) | FLAG(skip) | FLAG(force),
+	  .timeout_ms = 45000, /* both workers are asked, 15 s each */
 	  .run = ask_run, .print = check_print },
 
 	{ .name = "explain", .group = GROUP_look,
@@ -147,7 +149,7 @@ static const struct command commands[] = {
 		{ "drover cordon alpha -m 'disk swap on Friday'", "with the reason that hosts shows" },
 		{ "drover cordon alpha", "" } },
 	  .operands = { HOST }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
-	  .print = text_print },
+	  .print = cordon_print },
 
 	{ .name = "uncordon", .group = GROUP_hosts,
 	  .help = "let containers move onto a host again",
@@ -155,7 +157,7 @@ static const struct command commands[] = {
 	  .examples = {
 		{ "drover uncordon alpha", "alpha is a target again" },
 		{ "drover hosts -c host,state", "see which are cordoned" } },
-	  .operands = { HOST }, .flags = FLAGS_FORM, .run = ask_run, .print = text_print },
+	  .operands = { HOST }, .flags = FLAGS_FORM, .run = ask_run, .print = cordon_print },
 
 	{ .name = "config", .group = GROUP_setup,
 	  .help = "settings, their values and where they come from",

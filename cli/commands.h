@@ -14,6 +14,7 @@ struct noun;
 enum command_group { GROUP_look, GROUP_move, GROUP_hosts, GROUP_setup, GROUP_help, GROUP_COUNT };
 extern const char *const command_group_titles[GROUP_COUNT];
 
+#define TIMEOUT_MS 10000
 #define OPERANDS_MAX 2
 #define EXAMPLES_MAX 5
 
@@ -39,6 +40,7 @@ struct command {
 	struct operand operands[OPERANDS_MAX];
 	uint64_t flags; /* besides FLAGS_GLOBAL */
 	const struct noun *noun;
+	uint64_t timeout_ms; /* for an answer, unless --timeout says; 0 = TIMEOUT_MS */
 	/* Runs the command, returns the process exit code. ask_run and follow_run send the request
 	 * and hand the final reply to print. */
 	int (*run)(struct cli *cli);

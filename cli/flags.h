@@ -93,6 +93,8 @@ enum value_kind {
 	  "at most this many") \
 	X(all,       'a', "all",       NULL,   VALUE_flag,     AT(request.all), NULL, 0, \
 	  "the finished ones too") \
+	X(copies,    'a', "all",       NULL,   VALUE_flag,     AT(request.all), NULL, 0, \
+	  "copies that a migration holds too") \
 	X(reason,    'm', "message",   "TEXT", VALUE_text,     AT(request.reason), NULL, 255, \
 	  "why, for those who look later") \
 	X(replace,   0,  "force",      NULL,   VALUE_flag,     AT(request.force), NULL, 0, \

@@ -159,7 +159,7 @@ int invocation_parse(struct invocation *in, int argc, char **argv, struct err *e
 	struct walk walk = {.in = in, .flags = FLAGS_GLOBAL, .find_command = true, .err = err};
 	int used, at, code;
 
-	*in = (struct invocation){.timeout_ms = 10000};
+	*in = (struct invocation){0};
 	*err = (struct err){0};
 	code = walk_run(&walk, argc, argv);
 	at = walk.stopped_at;
@@ -170,6 +170,8 @@ int invocation_parse(struct invocation *in, int argc, char **argv, struct err *e
 		return code;
 	walk = (struct walk){.in = in, .flags = FLAGS_GLOBAL | in->command->flags, .err = err};
 	code = walk_run(&walk, argc - at - used + 1, argv + at + used - 1);
+	if (!in->timeout_ms)
+		in->timeout_ms = in->command->timeout_ms ? in->command->timeout_ms : TIMEOUT_MS;
 	return code ? code : missing_operand(in, walk.operands, err);
 }
 

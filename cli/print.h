@@ -13,6 +13,7 @@ int check_print(struct cli *cli, const struct msg_reply *reply);
 int job_print(struct cli *cli, const struct msg_reply *reply);
 int migrate_print(struct cli *cli, const struct msg_reply *reply);
 int text_print(struct cli *cli, const struct msg_reply *reply);
+int cordon_print(struct cli *cli, const struct msg_reply *reply);
 int history_print(struct cli *cli, const struct msg_reply *reply);
 
 /* One job as people read it when it is over: outcome, places, downtime by part, what travelled. */

@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#define CANDIDATES_SHOWN 5
+
 static bool some(const char *text)
 {
 	return text && *text;
@@ -96,6 +98,22 @@ static void outcome_text(const struct msg_job *job, char *buf, size_t size)
 		str_fmt(buf, size, "%s was not moved", name);
 }
 
+/* The nearest misses when no host would do. */
+static void print_candidates(struct cli *cli, const struct msg_reply *reply)
+{
+	for (size_t i = 0; i < reply->candidates.n && i < CANDIDATES_SHOWN; i++) {
+		const struct msg_candidate *candidate = &reply->candidates.v[i];
+
+		fprintf(cli->err, "  %s%s%s\n", style_tone(&cli->err_style, TONE_bold),
+			some(candidate->host) ? candidate->host : "", style_end(&cli->err_style));
+		for (size_t r = 0; r < candidate->reasons.n; r++)
+			reason_print(cli->err, &cli->err_style, &candidate->reasons.v[r]);
+	}
+	if (reply->candidates.n > CANDIDATES_SHOWN)
+		fprintf(cli->err, "  and %zu more: drover check %s\n",
+			reply->candidates.n - CANDIDATES_SHOWN, cli->in.request.container);
+}
+
 int report_reply(struct cli *cli, const struct msg_reply *reply, bool job_is_json)
 {
 	const struct msg_job *job = reply->jobs.n == 1 ? &reply->jobs.v[0] : NULL;
@@ -121,5 +139,8 @@ int report_reply(struct cli *cli, const struct msg_reply *reply, bool job_is_jso
 				      });
 	for (size_t i = 0; job && i < job->reasons.n; i++)
 		reason_print(cli->err, &cli->err_style, &job->reasons.v[i]);
+	/* With a host named, the error is that host's reasons already. */
+	if (!job && !some(cli->in.request.host))
+		print_candidates(cli, reply);
 	return exit_code;
 }

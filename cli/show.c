@@ -275,6 +275,20 @@ int text_print(struct cli *cli, const struct msg_reply *reply)
 	return 0;
 }
 
+int cordon_print(struct cli *cli, const struct msg_reply *reply)
+{
+	if (cli->in.format == FORMAT_json)
+		return print_noun(cli, &noun_hosts, reply->hosts.v, reply->hosts.n);
+	for (size_t i = 0; i < reply->hosts.n && !cli->in.quiet; i++) {
+		const struct msg_host *host = &reply->hosts.v[i];
+
+		fprintf(cli->out, "%s %s\n", host->id ? host->id : "",
+			host->cordoned ? "is cordoned: nothing moves onto it, what runs there stays"
+				       : "may be moved onto again");
+	}
+	return 0;
+}
+
 static void print_failure(struct cli *cli, const struct msg_job *job)
 {
 	if (job->error && *job->error)

@@ -210,27 +210,42 @@ void job_line_print(FILE *out, const struct style *style, const struct msg_job *
 		style_end(style), line);
 }
 
-static enum tone event_tone(const char *kind)
+static enum tone event_tone(const struct msg_event *event)
 {
-	static const char *const bad[] = {"host.dead", "job.held", "job.lost"};
-	static const char *const warn[] = {"host.suspect", "host.cordon", "job.stayed"};
+	static const char *const warn[] = {"host.suspect", "host.cordoned", "host.rebooted"};
 
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		if (str_eq(kind, bad[i]))
-			return TONE_bad;
-		if (str_eq(kind, warn[i]))
+	for (size_t i = 0; i < ARRAY_LEN(warn); i++) {
+		if (str_eq(event->kind, warn[i]))
 			return TONE_warn;
 	}
-	return str_eq(kind, "job.end") ? TONE_good : TONE_plain;
+	if (str_eq(event->kind, "host.dead"))
+		return TONE_bad;
+	return event->job ? outcome_tone(event->job->outcome) : TONE_plain;
+}
+
+static void print_event_text(FILE *out, const struct msg_event *event)
+{
+	const struct msg_job *job = event->job;
+	bool text = event->text && *event->text;
+	bool over = job && job->outcome && *job->outcome;
+
+	if (over)
+		fprintf(out, " %s%s", job->outcome, text ? ":" : "");
+	else if (job && !text)
+		fprintf(out, " %s", progress_words(job->step, job->phase));
+	if (text)
+		fprintf(out, " %s", event->text);
+	if (job && !over && job->total_bytes)
+		fprintf(out, ", %.0f%%", 100 * (double)job->done_bytes / (double)job->total_bytes);
 }
 
 void event_print(FILE *out, const struct style *style, const struct msg_event *event)
 {
 	const struct msg_job *job = event->job;
 	const char *kind = event->kind ? event->kind : "";
-	const char *subject = event->host && *event->host ? event->host
-			      : job && job->container     ? job->container
-							  : "";
+	const char *subject = job && job->container ? job->container
+			      : event->host         ? event->host
+						    : "";
 	time_t at = (time_t)(event->wall_ms / 1000);
 	char clock[16] = "";
 	struct tm tm;
@@ -238,17 +253,8 @@ void event_print(FILE *out, const struct style *style, const struct msg_event *e
 	if (localtime_r(&at, &tm))
 		strftime(clock, sizeof(clock), "%T", &tm);
 	fprintf(out, "%s%s%s  %s%-13s%s %-16s", style_tone(style, TONE_dim), clock,
-		style_end(style), style_tone(style, event_tone(kind)), kind, style_end(style),
+		style_end(style), style_tone(style, event_tone(event)), kind, style_end(style),
 		subject);
-	if (event->text && *event->text) {
-		fprintf(out, " %s", event->text);
-	} else if (job && job->outcome && *job->outcome) {
-		fprintf(out, " %s", job->outcome);
-	} else if (job) {
-		fprintf(out, " %s", progress_words(job->step, job->phase));
-		if (job->total_bytes)
-			fprintf(out, ", %.0f%%",
-				100 * (double)job->done_bytes / (double)job->total_bytes);
-	}
+	print_event_text(out, event);
 	fputc('\n', out);
 }

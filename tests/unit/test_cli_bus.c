@@ -21,7 +21,7 @@ static void serve(fake_script *script)
 	assert_true(coordinator > 0);
 }
 
-static int stop(void **state)
+static int stopping(void **state)
 {
 	(void)state;
 	if (coordinator > 0)
@@ -323,7 +323,7 @@ static void watching_draws_again_until_interrupted(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_teardown(name, stop)
+#define T(name) cmocka_unit_test_teardown(name, stopping)
 	const struct CMUnitTest tests[] = {
 		T(a_followed_migration_tells_each_phase_and_sums_up),
 		T(a_migration_that_stayed_is_told_whole),

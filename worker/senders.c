@@ -14,10 +14,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define QUEUE_MAX 4
+
 struct slot {
 	char migration[ULID_SIZE]; /* "" = free */
 	int control;
 	struct run *run;
+	/* A sender takes one command at a time: anything that comes while it is busy breaks it off.
+	 * What follows waits here for CONNECTED, OPENED or PASSED. */
+	bool busy;
+	struct sender_msg queue[QUEUE_MAX];
+	int queue_fds[QUEUE_MAX];
+	size_t queued;
 };
 
 struct senders {
@@ -45,6 +53,9 @@ static void close_slot(struct slot *slot)
 	if (slot->control >= 0)
 		close(slot->control);
 	run_free(&slot->run);
+	for (size_t i = 0; i < slot->queued; i++)
+		if (slot->queue_fds[i] >= 0)
+			close(slot->queue_fds[i]);
 	*slot = (struct slot){.control = -1};
 }
 
@@ -80,6 +91,35 @@ static struct slot *find(struct senders *s, const char *migration)
 		if (str_eq(s->slots[i].migration, migration))
 			return &s->slots[i];
 	return NULL;
+}
+
+static int next(struct slot *slot, struct err *err)
+{
+	auto_close int fd = -1;
+	struct sender_msg msg;
+
+	if (slot->busy || !slot->queued)
+		return 0;
+	msg = slot->queue[0];
+	fd = slot->queue_fds[0];
+	slot->queued--;
+	memmove(slot->queue, slot->queue + 1, slot->queued * sizeof(slot->queue[0]));
+	memmove(slot->queue_fds, slot->queue_fds + 1, slot->queued * sizeof(slot->queue_fds[0]));
+	slot->busy = true;
+	return sender_ctl_send(slot->control, &msg, fd, err);
+}
+
+/* Takes fd. */
+static int command(struct slot *slot, const struct sender_msg *msg, int fd, struct err *err)
+{
+	if (slot->queued == QUEUE_MAX) {
+		if (fd >= 0)
+			close(fd);
+		return fail(err, ERR_busy, "too many commands wait for the sender");
+	}
+	slot->queue[slot->queued] = *msg;
+	slot->queue_fds[slot->queued++] = fd;
+	return next(slot, err);
 }
 
 static int spawn(struct slot *slot, struct err *err)
@@ -118,7 +158,7 @@ static int connect_to(struct senders *s, struct slot *slot, const struct wire_ou
 	str_copy(c->host_key, sizeof(c->host_key), node->ssh_host_key);
 	str_copy(c->user, sizeof(c->user), options_str(s->options, OPT_node_user));
 	str_copy(c->key_path, sizeof(c->key_path), options_str(s->options, OPT_transfer_key));
-	return sender_ctl_send(slot->control, &msg, -1, err);
+	return command(slot, &msg, -1, err);
 }
 
 static int open_stream(struct senders *s, struct slot *slot, const struct wire_out *out,
@@ -146,19 +186,19 @@ static int open_stream(struct senders *s, struct slot *slot, const struct wire_o
 	for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
 		if (str_eq(codecs[i].name, codec))
 			msg.open.codec = codecs[i].codec;
-	return sender_ctl_send(slot->control, &msg, -1, err);
+	return command(slot, &msg, -1, err);
 }
 
-static int pass(struct slot *slot, const struct wire_out *out, int fd, struct err *err)
+static int pass(struct slot *slot, const struct wire_out *out, int *fd, struct err *err)
 {
 	struct sender_msg msg = {.kind = SENDER_pass};
 
-	if (fd < 0)
+	if (*fd < 0)
 		return fail(err, ERR_protocol, "a pass without its reader");
 	msg.pass.final = out->final_pass;
 	msg.pass.rounds = 4;
 	msg.pass.budget_bytes = 4 << 20;
-	return sender_ctl_send(slot->control, &msg, fd, err);
+	return command(slot, &msg, mem_take_fd(fd), err);
 }
 
 void senders_command(struct senders *s, const struct wire_out *out, int pass_fd)
@@ -184,7 +224,7 @@ void senders_command(struct senders *s, const struct wire_out *out, int pass_fd)
 	else if (out->kind == WIRE_OPEN)
 		rc = open_stream(s, slot, out, &err);
 	else if (out->kind == WIRE_PASS)
-		rc = pass(slot, out, fd, &err);
+		rc = pass(slot, out, &fd, &err);
 	else
 		close_slot(slot);
 	if (rc) {
@@ -250,6 +290,13 @@ void senders_dispatch(struct senders *s, size_t i)
 			on_progress(s, slot, &msg.progress);
 		} else if (msg.kind == SENDER_error) {
 			tell_failure(s, slot->migration, (int)msg.error.code, msg.error.text);
+			close_slot(slot);
+		}
+		if (rc || msg.kind == SENDER_progress || msg.kind == SENDER_error)
+			continue;
+		slot->busy = false;
+		if (next(slot, &err)) {
+			tell_failure(s, slot->migration, err.code, err.text);
 			close_slot(slot);
 		}
 	}

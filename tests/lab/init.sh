@@ -53,6 +53,15 @@ rmdir /old
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 hostname "$name"
+# The image that containers' overlays lie on, as every host of a cluster would have pulled it.
+if [ ! -d /var/lib/ct/images/base ]; then
+	new=/var/lib/ct/images/base.new
+	mkdir -p $new/bin $new/etc $new/dev $new/proc $new/sys $new/tmp $new/var/log $new/var/tmp
+	[ ! -e /usr/lib/drover-lab/srv ] || cp /usr/lib/drover-lab/srv $new/bin/
+	cp /bin/busybox $new/bin/
+	ln -s busybox $new/bin/sh
+	mv $new /var/lib/ct/images/base
+fi
 mkdir -p /run/sshd /run/dbus /run/lock /run/netns /run/drover
 chown drover:drover /run/drover
 sysctl -q -w net.ipv4.ip_forward=1

@@ -68,14 +68,15 @@ struct job *core_job_find(struct core *c, const char *id)
 	return NULL;
 }
 
-struct job *core_job_moving(struct core *c, const char *container, const char *host)
+struct job *core_job_moving(struct core *c, const char *container, const char *host,
+			    const struct job *except)
 {
 	for (size_t i = c->n_jobs; i-- > 0;) {
 		struct job *job = c->jobs[i];
 		bool over = job->stage == STAGE_done ||
 			    (job->told_end && job->outcome && job->outcome != OUTCOME_held);
 
-		if (!over && !job->probe && str_eq(job->container, container) &&
+		if (!over && !job->probe && job != except && str_eq(job->container, container) &&
 		    (str_eq(job->source, host) || str_eq(job->target, host)))
 			return job;
 	}

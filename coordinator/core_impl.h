@@ -54,8 +54,9 @@ void core_emit(struct core *c, const char *kind, const char *host, const char *t
 
 struct job *core_job_find(struct core *c, const char *id);
 
-/* The unfinished job that moves this container of this host, or NULL. */
-struct job *core_job_moving(struct core *c, const char *container, const char *host);
+/* The unfinished job other than `except` that moves this container of this host, or NULL. */
+struct job *core_job_moving(struct core *c, const char *container, const char *host,
+			    const struct job *except);
 
 struct job *core_job_add(struct core *c, const char *id);
 void core_job_drop(struct core *c, struct job *job);

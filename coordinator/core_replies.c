@@ -184,7 +184,7 @@ static void show_place(void *arg, const struct place *place)
 	}
 	if (place->node->state == NODE_dead)
 		ret->container->status = "unknown";
-	job = core_job_moving(walk->c, place->container->id, place->node->id);
+	job = core_job_moving(walk->c, place->container->id, place->node->id, NULL);
 	ret->job = job ? job->id : NULL;
 }
 

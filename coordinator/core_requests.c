@@ -138,6 +138,15 @@ static int find_job(struct asked *a, struct job **ret, struct err *err)
 	return err_fix(err, "drover jobs --all and drover history list them");
 }
 
+/* The job as it is, whatever became of it: a question that was answered is no failure. */
+static void show_job(struct asked *a, const struct job *job, bool with_log)
+{
+	a->reply.jobs.v = core_scratch(a->c, 1, sizeof(*a->reply.jobs.v));
+	a->reply.jobs.n = 1;
+	job_view(job, a->reply.jobs.v, core_scratch(a->c, 1, sizeof(struct job_text)), with_log);
+}
+
+/* One that follows is told the job's own code at its end. */
 static int ask_job(struct asked *a, struct err *err)
 {
 	bool with_log = str_eq(a->body->mode, "log");
@@ -145,7 +154,11 @@ static int ask_job(struct asked *a, struct err *err)
 
 	if (find_job(a, &job, err))
 		return -err->code;
-	if (a->body->follow && !(job->told_end && job->told == job->outcome)) {
+	if (!a->body->follow) {
+		show_job(a, job, with_log);
+		return 0;
+	}
+	if (!(job->told_end && job->told == job->outcome)) {
 		core_follow(a->c, a->client, a->request, job);
 		core_reply_job(a->c, a->client, a->request, job, false, with_log);
 	} else {
@@ -162,13 +175,8 @@ static int ask_cancel(struct asked *a, struct err *err)
 
 	if (!rc)
 		rc = migrate_cancel(a->c, job, a->body->reason, err);
-	if (!rc) {
-		struct job_text *text = core_scratch(a->c, 1, sizeof(*text));
-
-		a->reply.jobs.v = core_scratch(a->c, 1, sizeof(*a->reply.jobs.v));
-		a->reply.jobs.n = 1;
-		job_view(job, a->reply.jobs.v, text, false);
-	}
+	if (!rc)
+		show_job(a, job, false);
 	return rc;
 }
 
@@ -344,8 +352,8 @@ static int ask_migrate(struct asked *a, struct err *err)
 
 	if (prepare(a, false, &job, err))
 		return -err->code;
-	other = core_job_moving(a->c, job->container, job->source);
-	if (other && other != job) {
+	other = core_job_moving(a->c, job->container, job->source, job);
+	if (other) {
 		fail(err, ERR_busy, "E-BUSY: job %s is moving %s already (%s to %s, at %s)",
 		     other->id, job->container, other->source, other->target,
 		     stage_name(other->stage));
@@ -447,7 +455,7 @@ void core_probe_done(struct core *c, struct job *probe)
 	bool can = false;
 	size_t n = 0;
 
-	query.busy = core_job_moving(c, probe->container, probe->source) != NULL;
+	query.busy = core_job_moving(c, probe->container, probe->source, probe) != NULL;
 	if (str_eq(probe->chosen, probe->source)) {
 		check_same_host(c, &query, probe, &reply, &same);
 	} else if (query.source) {

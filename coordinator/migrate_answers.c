@@ -45,6 +45,14 @@ static void unhold(struct job *job)
 
 /* --- done --- */
 
+/* What --skip calls a worker's reason: the worker says so, or our table of codes. */
+static const char *skip_name(const struct msg_reason *reason)
+{
+	const struct reason_row *row = reason_find(reason->code);
+
+	return given(reason->skip)[0] ? reason->skip : row ? row->skip : "";
+}
+
 /* Reasons of a worker that neither are warnings nor skipped. */
 static const struct msg_reason *first_refusal(const struct job *job,
 					      const struct msg_answer *answer)
@@ -52,7 +60,7 @@ static const struct msg_reason *first_refusal(const struct job *job,
 	for (size_t i = 0; i < answer->reasons.n; i++) {
 		const struct msg_reason *reason = &answer->reasons.v[i];
 
-		if (!reason->warning && !score_skips(&job->work->ask->skip, reason->skip))
+		if (!reason->warning && !score_skips(&job->work->ask->skip, skip_name(reason)))
 			return reason;
 	}
 	return NULL;

@@ -9,21 +9,14 @@
 
 struct score_query migrate_query(struct core *c, struct job *job)
 {
-	const struct job *other = NULL;
-
 	core_book(c, job);
-	for (size_t i = 0; i < c->n_jobs && !job->probe && !other; i++)
-		if (c->jobs[i] != job && c->jobs[i]->stage != STAGE_done && !c->jobs[i]->probe &&
-		    str_eq(c->jobs[i]->container, job->container) &&
-		    str_eq(c->jobs[i]->source, job->source))
-			other = c->jobs[i];
 	return (struct score_query){
 		.container = job->work->ask->container_facts,
 		.source = nodes_find(&c->nodes, job->source),
 		.skip = job->work->ask->skip,
 		.headroom_percent = c->config.headroom_percent,
 		.pairs = &c->pairs,
-		.busy = other != NULL,
+		.busy = !job->probe && core_job_moving(c, job->container, job->source, job) != NULL,
 	};
 }
 

@@ -344,7 +344,7 @@ static void check_names(const struct judge *j)
 		       given(j->ct->id), given(other->status));
 	/* Only a host that lists its images can be found to lack one; its own check looks again. */
 	if (given(j->ct->image)[0] && j->to->images.n && !strs_have(&j->to->images, j->ct->image))
-		refuse(j, mount, "%s lacks the image %s", j->target->id, j->ct->image);
+		refuse(j, image, "%s lacks the image %s", j->target->id, j->ct->image);
 }
 
 static bool check_host(const struct judge *j)

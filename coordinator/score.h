@@ -37,6 +37,8 @@
 	X(net_subnet,     "E-NET-SUBNET",    dst, "network", "choose a host on the same subnet") \
 	X(net_host,       "E-NET-HOST",      ct,  "network", "give it a network namespace: a host's addresses cannot follow") \
 	X(mount,          "E-MOUNT",         dst, "mounts",  "copy the missing path there first") \
+	X(image,          "E-IMAGE",         dst, "",        "put the image there, or choose another target") \
+	X(storage,        "E-STORAGE",       dst, "",        "set worker.storage to the same place on both hosts") \
 	X(name_taken,     "E-NAME-TAKEN",    dst, "",        "remove or rename the container there") \
 	X(stopped,        "E-STOPPED",       ct,  "",        "start it first; only running containers move live") \
 	X(busy,           "E-BUSY",          ct,  "",        "wait for the other job, or cancel it") \

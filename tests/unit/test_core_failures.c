@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Each row of docs/protocol.md, "When a step fails": who is asked for what, how it is told, and
+ * where the container runs in the end. */
+#include "test_core_lab.h"
+
+/* --- check, reserve: nothing touched --- */
+
+static void check_without_answer_stays(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_check)->mute = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 17000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_timeout);
+	assert_int_equal(lab_told(&lab), ERR_timeout);
+	assert_int_equal(lab.asks[STEP_refuse], 0);
+	assert_true(lab.asks[STEP_clean] > 0);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void a_refused_reservation_stays_untouched(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "beta", STEP_reserve);
+	s->code = ERR_refused;
+	s->reason = "E-MEM";
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_refused);
+	assert_int_equal(lab.asks[STEP_refuse], 1);
+	assert_int_equal(lab.asks[STEP_abort], 0);
+	assert_true(lab.asks[STEP_clean] >= 2);
+	lab_expect_done(&lab);
+	assert_string_equal(lab_job(&lab)->reasons.v[0].code, "E-MEM");
+	lab_end(&lab);
+}
+
+static void a_ticket_is_no_ticket_without_bytes(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "beta", STEP_reserve)->bare = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_protocol);
+	lab_end(&lab);
+}
+
+/* --- sync --- */
+
+static void a_failed_sync_stays(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_sync)->code = ERR_nospace;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_nospace);
+	assert_int_equal(err_exit_code((int)lab_job(&lab)->code), 1);
+	assert_int_equal(lab.asks[STEP_refuse], 1);
+	assert_int_equal(lab.asks[STEP_abort], 1);
+	assert_string_equal(lab_job(&lab)->fix ? lab_job(&lab)->fix : "", "");
+	lab_ask(&lab, &(struct msg_request){.command = "job", .job = "web", .mode = "log"});
+	assert_non_null(strstr(lab_reply(&lab)->jobs.v[0].log, "criu/x.c"));
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void t_dies(void *arg)
+{
+	((struct lab *)arg)->host[1].up = false;
+}
+
+/* T is lost while the payload travels: S is told to stop, the client hears of it, and the job waits
+ * for T's clean-up without holding the container. */
+static void a_target_lost_in_sync_stays(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "alpha", STEP_sync);
+	s->mute = true;
+	s->before = t_dies;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 20000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_io);
+	assert_int_equal(err_exit_code(ERR_io), 1);
+	assert_string_equal(lab_job(&lab)->state, "waiting");
+	assert_non_null(strstr(lab_job(&lab)->waiting_for, "beta to answer refuse"));
+	lab.n_scripts = 0;
+	lab_migrate(&lab, "gamma");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "MOVED", "gamma", 0);
+	lab.host[1].up = true;
+	lab_hello(&lab, 1);
+	lab_run(&lab, 3000);
+	assert_int_equal(core_jobs_running(lab.core), 0);
+	lab_end(&lab);
+}
+
+/* --- hold --- */
+
+static void a_failed_hold_is_rolled_back(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_hold)->code = ERR_child;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab_told(&lab), ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_refuse], 1);
+	assert_int_equal(lab.asks[STEP_abort], 1);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void a_hold_without_digest_is_rolled_back(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_hold)->bare = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_false(lab.host[0].frozen);
+	lab_end(&lab);
+}
+
+/* --- arm --- */
+
+static void a_failed_arm_is_rolled_back_within_a_second(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "beta", STEP_arm)->code = ERR_child;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 900);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_release], 0);
+	assert_non_null(strstr(lab_job(&lab)->error, "beta: scripted error"));
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+/* S does not wait for a T that has died. */
+static void a_target_lost_in_arm_is_rolled_back(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "beta", STEP_arm);
+	s->mute = true;
+	s->before = t_dies;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 5000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	lab_run(&lab, 5000);
+	assert_int_equal(lab_told(&lab), ERR_rolledback);
+	assert_string_equal(lab_job(&lab)->state, "waiting");
+	lab.host[1].up = true;
+	lab.n_scripts = 0;
+	lab_hello(&lab, 1);
+	lab_run(&lab, 2000);
+	lab_expect_done(&lab);
+	assert_string_equal(lab.host[1].journal, "closed");
+	lab_end(&lab);
+}
+
+/* The source is lost while it holds: nothing is known of the container until it speaks. */
+static void s_dies(void *arg)
+{
+	((struct lab *)arg)->host[0].up = false;
+}
+
+static void a_source_lost_in_hold_is_told_as_unknown(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "alpha", STEP_hold);
+	s->mute = true;
+	s->before = s_dies;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 12000);
+	assert_string_equal(lab_job(&lab)->outcome ? lab_job(&lab)->outcome : "", "");
+	assert_int_equal(lab_reply(&lab)->jobs.v[0].code, ERR_rolledback);
+	assert_int_equal(lab_told(&lab), ERR_timeout);
+	lab.host[0].up = true;
+	lab.n_scripts = 0;
+	lab_hello(&lab, 0);
+	lab_run(&lab, 3000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+/* --- release --- */
+
+static void s_thaws(void *arg)
+{
+	struct lab *lab = arg;
+
+	str_copy(lab->host[0].journal, 16, "own");
+	lab->host[0].frozen = false;
+}
+
+static void a_source_that_thawed_keeps_its_container(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_release)->before = s_thaws;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_start], 0);
+	assert_int_equal(lab.asks[STEP_abort], 0);
+	assert_int_equal(lab.asks[STEP_refuse], 1);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void a_source_that_still_holds_is_told_to_abort(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "alpha", STEP_release);
+	s->code = ERR_refused;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_abort], 1);
+	lab_end(&lab);
+}
+
+static void silence_after_release_is_held_until_it_ends(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_release)->mute = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 20000);
+	assert_int_equal(lab_told(&lab), ERR_held);
+	lab_expect(&lab, "HELD", "", ERR_held);
+	assert_int_equal(lab.asks[STEP_start] + lab.asks[STEP_abort] + lab.asks[STEP_refuse], 0);
+	lab_ask(&lab, &(struct msg_request){.command = "status"});
+	assert_int_equal(lab_reply(&lab)->cluster->held, 1);
+	lab_run(&lab, 3600000);
+	lab_expect(&lab, "HELD", "", ERR_held);
+	assert_true(lab.asks[STEP_release] > 3600);
+	lab.n_scripts = 0;
+	lab_run(&lab, 3000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+/* A grant without its proof starts nothing. */
+static void a_bare_grant_starts_nothing(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_release)->bare = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 5000);
+	assert_int_equal(lab.asks[STEP_start], 0);
+	lab.n_scripts = 0;
+	lab_run(&lab, 3000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_end(&lab);
+}
+
+/* --- start --- */
+
+static void t_refuses(void *arg)
+{
+	struct lab *lab = arg;
+
+	str_copy(lab->host[1].journal, 16, "refused");
+	lab->host[1].has_web = false;
+}
+
+/* The answer to start carries no proof here: T is asked for it before S may thaw. */
+static void a_target_that_refused_gives_authority_back(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "beta", STEP_start)->before = t_refuses;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_abort], 1);
+	assert_int_equal(lab.asks[STEP_refuse], 1);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void silence_of_start_is_held_until_it_ends(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "beta", STEP_start)->mute = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 60000);
+	lab_expect(&lab, "HELD", "", ERR_held);
+	assert_int_equal(lab.asks[STEP_abort], 0);
+	assert_non_null(strstr(lab_job(&lab)->error, "alpha"));
+	assert_non_null(strstr(lab_job(&lab)->error, "beta"));
+	lab.n_scripts = 0;
+	lab_run(&lab, 3000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	assert_string_equal(lab_job(&lab)->error ? lab_job(&lab)->error : "", "");
+	lab_end(&lab);
+}
+
+static void a_container_that_died_at_its_start_is_lost(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "beta", STEP_start);
+	s->code = ERR_lost;
+	s->code_state = "lost";
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "LOST", "", ERR_lost);
+	assert_int_equal(lab_told(&lab), ERR_lost);
+	assert_int_equal(lab.asks[STEP_abort], 0);
+	assert_true(lab.host[0].frozen);
+	lab_end(&lab);
+}
+
+/* --- retire, clean --- */
+
+static void a_clean_up_that_waits_does_not_hide_the_outcome(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_retire)->mute = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 4000);
+	assert_null(lab_reply(&lab));
+	lab_run(&lab, 3000);
+	assert_int_equal(lab_reply(&lab)->code, 0);
+	assert_string_equal(lab_reply(&lab)->jobs.v[0].outcome, "MOVED");
+	assert_string_equal(lab_reply(&lab)->jobs.v[0].state, "waiting");
+	lab_run(&lab, 100000);
+	lab.n_scripts = 0;
+	lab_run(&lab, 3000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+static void a_failed_clean_up_is_tried_again(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, NULL, STEP_clean);
+	s->code = ERR_io;
+	s->times = 3;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 6000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_expect_done(&lab);
+	lab_end(&lab);
+}
+
+/* --- busy workers, cancel, deadline --- */
+
+static void a_busy_worker_is_asked_again(void **state)
+{
+	struct lab_script *s;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	s = lab_add(&lab, "alpha", STEP_hold);
+	s->code = ERR_busy;
+	s->times = 2;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 4000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_end(&lab);
+}
+
+static void cancel_at_each_step(void **state)
+{
+	(void)state;
+	for (enum step step = STEP_check; step <= STEP_clean; step++) {
+		bool can = step < STEP_release;
+		struct lab lab;
+
+		if (step == STEP_precopy)
+			continue;
+		lab_start(&lab);
+		lab.stop_before = step;
+		lab_migrate(&lab, "beta");
+		lab_run(&lab, 1000);
+		assert_true(lab.stopped);
+		lab_ask(&lab, &(struct msg_request){
+				      .command = "cancel", .job = "web", .reason = "wrong host"});
+		assert_int_equal(lab_reply(&lab)->code, can ? 0 : ERR_refused);
+		lab.stop_before = STEP_none;
+		lab_run(&lab, 3000);
+		lab_expect(&lab, can ? "STAYED" : "MOVED", can ? "alpha" : "beta",
+			   can ? ERR_canceled : 0);
+		lab_expect_done(&lab);
+		if (can)
+			assert_non_null(strstr(lab_job(&lab)->error, "wrong host"));
+		lab_end(&lab);
+	}
+}
+
+static void the_users_deadline_rolls_back(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_hold)->mute = true;
+	lab_ask(&lab, &(struct msg_request){.command = "migrate",
+					    .container = "web",
+					    .host = "beta",
+					    .follow = true,
+					    .deadline_ms = 5000});
+	lab_run(&lab, 6000);
+	assert_int_equal(lab_told(&lab), ERR_timeout);
+	lab_expect(&lab, "STAYED", "alpha", ERR_timeout);
+	lab_end(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(check_without_answer_stays),
+		cmocka_unit_test(a_refused_reservation_stays_untouched),
+		cmocka_unit_test(a_ticket_is_no_ticket_without_bytes),
+		cmocka_unit_test(a_failed_sync_stays),
+		cmocka_unit_test(a_target_lost_in_sync_stays),
+		cmocka_unit_test(a_failed_hold_is_rolled_back),
+		cmocka_unit_test(a_hold_without_digest_is_rolled_back),
+		cmocka_unit_test(a_failed_arm_is_rolled_back_within_a_second),
+		cmocka_unit_test(a_target_lost_in_arm_is_rolled_back),
+		cmocka_unit_test(a_source_lost_in_hold_is_told_as_unknown),
+		cmocka_unit_test(a_source_that_thawed_keeps_its_container),
+		cmocka_unit_test(a_source_that_still_holds_is_told_to_abort),
+		cmocka_unit_test(silence_after_release_is_held_until_it_ends),
+		cmocka_unit_test(a_bare_grant_starts_nothing),
+		cmocka_unit_test(a_target_that_refused_gives_authority_back),
+		cmocka_unit_test(silence_of_start_is_held_until_it_ends),
+		cmocka_unit_test(a_container_that_died_at_its_start_is_lost),
+		cmocka_unit_test(a_clean_up_that_waits_does_not_hide_the_outcome),
+		cmocka_unit_test(a_failed_clean_up_is_tried_again),
+		cmocka_unit_test(a_busy_worker_is_asked_again),
+		cmocka_unit_test(cancel_at_each_step),
+		cmocka_unit_test(the_users_deadline_rolls_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

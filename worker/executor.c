@@ -225,6 +225,9 @@ static int next_timeout(const struct executor *x, uint64_t now_ms)
 {
 	uint64_t at = x->next_beat_ms;
 
+	if (x->next_caps_ms < at && quiet(x))
+		at = x->next_caps_ms;
+
 	for (struct mig *m = x->migs; m; m = m->next) {
 		uint64_t child = m->child ? run_deadline_ms(m->child) : UINT64_MAX;
 		uint64_t restore = m->restore ? run_deadline_ms(m->restore) : UINT64_MAX;
@@ -262,6 +265,7 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 	size_t n = add_fd(fds, owners, 0, x->bus, NULL);
 
 	n = add_fd(fds, owners, n, signals, NULL);
+	n = add_fd(fds, owners, n, x->watch, NULL);
 	for (struct mig *m = x->migs; m; m = m->next) {
 		enum handover_act act = mig_act(m);
 
@@ -295,10 +299,12 @@ static void loop(struct executor *x, int signals)
 				mig_event(x, m);
 		}
 		for (size_t i = 2; i < n; i++)
-			if (fds[i].revents && known(x, owners[i]))
+			if (fds[i].revents && owners[i] && known(x, owners[i]))
 				mig_event(x, owners[i]);
 		if (fds[1].revents)
 			x->stopping = true;
+		if (n > 2 && fds[2].fd == x->watch && fds[2].revents)
+			facts_watched(x, clock_mono_ms());
 		if (fds[0].revents && !on_bus(x)) {
 			log_err("the bus side is gone, stopping");
 			return;

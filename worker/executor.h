@@ -79,6 +79,7 @@ struct executor {
 	struct beat_sample sample;
 	char instance[ULID_SIZE];
 	uint64_t seq, revision, next_beat_ms, next_caps_ms;
+	int watch;         /* inotify on the runtimes' state directories */
 	uint64_t caps_sum; /* of the last capability record, to see a change */
 };
 
@@ -125,6 +126,7 @@ enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none whe
 
 /* worker/facts.c */
 void facts_start(struct executor *x);
+void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable */
 void facts_beat(struct executor *x, uint64_t now_ms);
 void facts_caps(struct executor *x, uint64_t now_ms);
 int facts_container(struct executor *x, const struct runtime_driver *driver,

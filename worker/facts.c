@@ -14,9 +14,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 
 #define CAPS_EVERY_MS 30000
 #define CAPS_LOOK_MS 2000
+#define CAPS_SETTLE_MS 100 /* a runtime makes the directory first and fills it then */
 #define CONTAINERS_MAX 512
 
 void *scratch_take(struct scratch **scratch, size_t size)
@@ -357,12 +359,35 @@ void facts_caps(struct executor *x, uint64_t now_ms)
 	scratch_done(&scratch);
 }
 
+/* runc and crun keep a directory a container below these (their --root), so a new or ended one
+ * shows at once; /run itself tells when a runtime is used for the first time. */
+static void watch_runtimes(struct executor *x)
+{
+	static const char *const dirs[] = {"/run", "/run/runc", "/run/crun"};
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		inotify_add_watch(x->watch, dirs[i], IN_CREATE | IN_DELETE | IN_MOVED_TO);
+}
+
+void facts_watched(struct executor *x, uint64_t now_ms)
+{
+	char events[4096] __attribute__((aligned(8)));
+
+	while (read(x->watch, events, sizeof(events)) > 0)
+		;
+	watch_runtimes(x);
+	if (x->next_caps_ms > now_ms + CAPS_SETTLE_MS)
+		x->next_caps_ms = now_ms + CAPS_SETTLE_MS;
+}
+
 void facts_start(struct executor *x)
 {
 	struct criuconf conf = {"/etc/criu", DROVER_LIBEXEC "/drover-hook", 0};
 	char work[PATH_MAX];
 	struct err err;
 
+	x->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	watch_runtimes(x);
 	host_facts_read(&x->host);
 	str_fmt(work, sizeof(work), "%s/probe", options_str(x->options, OPT_node_run));
 	if (criu_facts_sync(options_str(x->options, OPT_worker_criu), work, &x->criu, &err))

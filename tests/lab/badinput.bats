@@ -105,9 +105,9 @@ started() {
 	lab exec gamma sh -c 'sed "s/^bridge/brige/" /etc/drover/drover.conf >/run/bad.conf'
 	line=$(lab exec gamma grep -n brige /run/bad.conf | cut -d : -f 1)
 	started worker --config /run/bad.conf
-	says 2 "/run/bad.conf:$line: " 'did you mean "bridge"'
+	says 2 "/run/bad.conf:$line: " 'did you mean .{1,2}bridge'
 	run lab exec gamma drover config --check /run/bad.conf
-	says 2 "/run/bad.conf:$line: " 'did you mean "bridge"'
+	says 2 "/run/bad.conf:$line: " 'did you mean .{1,2}bridge'
 	lab exec gamma sh -c 'printf "[wroker]\nbridge = br0\n" >/run/bad.conf'
 	started worker --config /run/bad.conf
 	says 2 '/run/bad.conf:[12]: ' 'did you mean \[worker\]'
@@ -115,11 +115,17 @@ started() {
 	says 2 /run/there-is-none.conf
 }
 
+no_worker() { ! lab exec gamma pgrep -x drover-worker >/dev/null; }
+
 @test "a key file that others can read is not used" {
 	lab exec gamma sh -c 'cp /etc/drover/node.key /run/node.key; chmod 644 /run/node.key
 		sed "s|^key = /etc/drover/node.key|key = /run/node.key|" /etc/drover/drover.conf \
 			>/run/open.conf'
+	lab kill gamma worker
+	soon 5 no_worker
 	started worker --config /run/open.conf
+	lab start gamma worker
+	lab wait
 	says 2 '/run/node.key can be read by others' 'chmod 600 /run/node.key'
 }
 

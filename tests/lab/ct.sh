@@ -73,6 +73,21 @@ ct_new() {
 	edit=".process.args = $(jq -n '$ARGS.positional' --args -- "${args[@]}") | $edit"
 	host_exec "$host" bash -c "$(<"$here/ct-make.sh")" ct-make \
 		"$name" "$runtime" "$net" "$ip" "$port" "$plain" "$start" "$edit" </dev/null
+	[ -z "$start" ] || ct_known "$host" "$name"
+}
+
+# ct_known HOST NAME: where drover runs, waits until its coordinator has heard of the container.
+ct_known() {
+	local tries
+	[ -n "$(daemon_pids ctl coordinator 2>/dev/null)" ] || return 0
+	[ -n "$(daemon_pids "$1" worker 2>/dev/null)" ] || return 0
+	for ((tries = 0; tries < 60; tries++)); do
+		! host_exec ctl drover ps --json 2>/dev/null </dev/null |
+			jq -e --arg name "$2" '[.. | objects | select(.id? == $name)] | length > 0' \
+				>/dev/null || return 0
+		sleep 0.1
+	done
+	echo "lab: drover has not heard of $2 yet" >&2
 }
 
 ct_remove() {

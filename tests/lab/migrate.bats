@@ -20,6 +20,14 @@ soon() {
 	done
 }
 
+# ct HOST NAME …: as lab ct, and drover has heard of it; workers look each second.
+ct() {
+	lab ct "$@"
+	soon 10 known "$2"
+}
+
+known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
+
 # client_start NAME IP: its number is in $client, its report will be in $report.
 client_start() {
 	report=$BATS_TEST_TMPDIR/$1.report
@@ -138,7 +146,7 @@ teardown() {
 # moves_alone RUNTIME OPTION…: drover chooses the target.
 moves_alone() {
 	local name=$1-auto ip host
-	ip=$(lab ct alpha "$name" --runtime "$@" --mb 64)
+	ip=$(ct alpha "$name" --runtime "$@" --mb 64)
 	client_start "$name" "$ip"
 	migrate "$name"
 	host=$(jq -r .runs_on <<<"$job")
@@ -160,7 +168,7 @@ moves_alone() {
 
 @test "a container that writes a log and holds an unlinked file moves intact" {
 	local ip lines
-	ip=$(lab ct alpha writer --log --hold --rate 500)
+	ip=$(ct alpha writer --log --hold --rate 500)
 	client_start writer "$ip"
 	migrate writer --to beta
 	moved beta
@@ -177,7 +185,7 @@ moves_alone() {
 @test "20 moves around three hosts, all exact, and nothing is left behind" {
 	local hosts=(alpha beta gamma) host ip i
 	for host in "${hosts[@]}"; do traces "$host" >"$BATS_TEST_TMPDIR/$host"; done
-	ip=$(lab ct alpha round --mb 32 --rate 200)
+	ip=$(ct alpha round --mb 32 --rate 200)
 	client_start round "$ip"
 	for ((i = 1; i <= 20; i++)); do
 		host=${hosts[i % 3]}
@@ -202,7 +210,7 @@ moves_alone() {
 @test "what cannot be restored at the target goes on at the source, connection and all" {
 	local ip
 	lab exec alpha sh -c 'echo here only >/srv/only-on-alpha'
-	ip=$(lab ct alpha bound --bind /srv/only-on-alpha)
+	ip=$(ct alpha bound --bind /srv/only-on-alpha)
 	client_start bound "$ip"
 	migrate bound --to beta --skip mounts
 	stayed alpha
@@ -220,7 +228,7 @@ moves_alone() {
 
 @test "the coordinator is killed at any moment: MOVED or STAYED, one copy, client exact" {
 	local ip pause host=alpha other
-	ip=$(lab ct alpha orphan --mb 64)
+	ip=$(ct alpha orphan --mb 64)
 	client_start orphan "$ip"
 	for pause in 0.05 0.15 0.25 0.35 0.45 0.6; do
 		other=beta
@@ -248,7 +256,7 @@ moves_alone() {
 	local ip
 	# Slow enough that a second lies within the first pass.
 	lab rate alpha 200
-	ip=$(lab ct alpha victim --mb 128)
+	ip=$(ct alpha victim --mb 128)
 	client_start victim "$ip"
 	migrate victim --to beta --detach
 	[ "$code" = 0 ]
@@ -270,7 +278,7 @@ moves_alone() {
 
 @test "the target's staging is full: STAYED, staging wiped, client exact" {
 	local ip
-	ip=$(lab ct alpha large --mb 64)
+	ip=$(ct alpha large --mb 64)
 	client_start large "$ip"
 	# Room for a part of it: it fails in the middle, not at the start.
 	lab fill beta /run/drover
@@ -285,7 +293,7 @@ moves_alone() {
 }
 
 @test "a container that listens at its host's address is refused, with the way around" {
-	lab ct alpha listens --net none --port 7200
+	ct alpha listens --net none --port 7200
 	migrate listens --to beta
 	[ "$code" = 3 ]
 	grep -q E-NET-HOST "$errors" "$BATS_TEST_TMPDIR/json"
@@ -295,7 +303,7 @@ moves_alone() {
 @test "containers with a network of their own or the host's move" {
 	local net skip
 	for net in private none; do
-		lab ct alpha "net-$net" --net $net --port $((7100 + ${#net}))
+		ct alpha "net-$net" --net $net --port $((7100 + ${#net}))
 		# Listening at a host's address is refused, for clients would not find it again.
 		skip=()
 		[ $net = private ] || skip=(--skip network)

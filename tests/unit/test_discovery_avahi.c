@@ -246,7 +246,6 @@ static void nodes_find_each_other_and_outlive_the_daemon(void **state)
 	discovery_free(&nodes[1].discovery);
 	assert_true(run_until(nodes, 1, &nodes[0].gone, 1, 20000));
 	discovery_free(&nodes[0].discovery);
-	tear_down(NULL);
 }
 
 /* The name is a label that mDNS wants to be unique; the id is what counts. */
@@ -272,7 +271,6 @@ static void a_taken_name_does_not_change_the_id(void **state)
 	discovery_free(&nodes[1].discovery);
 	assert_true(run_until(nodes + 2, 1, &nodes[2].gone, 0, 15000));
 	discovery_free(&nodes[2].discovery);
-	tear_down(NULL);
 }
 
 /* avahi-client itself would wait 25 s for a daemon that does not answer. */
@@ -299,15 +297,14 @@ static void a_hung_daemon_holds_nobody_up(void **state)
 	discovery_free(&nodes[0].discovery);
 	discovery_free(&nodes[1].discovery);
 	assert_true(clock_mono_ms() - start < 1000);
-	tear_down(NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nodes_find_each_other_and_outlive_the_daemon),
-		cmocka_unit_test(a_taken_name_does_not_change_the_id),
-		cmocka_unit_test(a_hung_daemon_holds_nobody_up),
+		cmocka_unit_test_teardown(nodes_find_each_other_and_outlive_the_daemon, tear_down),
+		cmocka_unit_test_teardown(a_taken_name_does_not_change_the_id, tear_down),
+		cmocka_unit_test_teardown(a_hung_daemon_holds_nobody_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

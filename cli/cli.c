@@ -83,6 +83,8 @@ static int run(struct cli *cli, int argc, char **argv)
 	}
 	cli->style = style_of(cli->out, cli->in.color);
 	cli->err_style = style_of(cli->err, cli->in.color);
+	if (cli->in.version)
+		return version_run(cli);
 	if (!cli->in.command) {
 		help_print_all(cli->in.help ? cli->out : cli->err,
 			       cli->in.help ? &cli->style : &cli->err_style);

@@ -34,15 +34,25 @@ TEXT_F64(host_psi_io, host, psi_io)
 TEXT_BYTES(host_storage, host, storage_free_bytes)
 TEXT_BYTES(host_staging, host, staging_free_bytes)
 
+/* What a host said before it was lost says nothing about now. */
+static bool heard_of(const struct msg_host *host)
+{
+	return !str_eq(host->state, "dead") && !str_eq(host->state, "unknown");
+}
+
 TEXT(host_state)
 {
 	const struct msg_host *r = record;
 
 	cell_set(cell, "%s", r->state ? r->state : "unknown");
 	cell->tone = state_tone(r->state);
-	if (r->cordoned && str_eq(r->state, "up")) {
-		cell_set(cell, "cordoned");
-		cell->tone = TONE_warn;
+	if (r->cordoned) {
+		cell_set(cell, "%s%scordoned",
+			 heard_of(r) ? ""
+			 : r->state  ? r->state
+				     : "unknown",
+			 heard_of(r) ? "" : ", ");
+		cell->tone = heard_of(r) ? TONE_warn : TONE_bad;
 	}
 }
 
@@ -52,13 +62,7 @@ TEXT(host_age)
 
 	cell_duration(cell, r->age_ms);
 	if (!r->age_ms)
-		cell_set(cell, "now");
-}
-
-/* What a host said before it was lost says nothing about now. */
-static bool heard_of(const struct msg_host *host)
-{
-	return !str_eq(host->state, "dead") && !str_eq(host->state, "unknown");
+		cell_set(cell, "%s", heard_of(r) ? "now" : "never");
 }
 
 TEXT(host_load)

@@ -34,6 +34,7 @@ struct invocation {
 	bool quiet;
 	bool verbose;
 	bool help;
+	bool version;
 	unsigned format; /* enum format */
 	const char *columns;
 	bool no_headings;
@@ -127,6 +128,8 @@ enum value_kind {
 	  "no progress, only the result and errors") \
 	X(verbose,   'v', "verbose",   NULL,   VALUE_flag,     AT(verbose), NULL, 0, \
 	  "say what is asked of whom") \
+	X(version,   'V', "version",   NULL,   VALUE_flag,     AT(version), NULL, 0, \
+	  "same as drover version") \
 	X(help,      'h', "help",      NULL,   VALUE_flag,     AT(help), NULL, 0, \
 	  "this text")
 /* clang-format on */
@@ -145,7 +148,7 @@ enum flag_id {
 #define FLAGS_LIST (FLAGS_TABLE | FLAG(watch)) /* of what changes while one looks */
 #define FLAGS_GLOBAL \
 	(FLAG(config) | FLAG(endpoint) | FLAG(server) | FLAG(timeout) | FLAG(color) | \
-	 FLAG(quiet) | FLAG(verbose) | FLAG(help))
+	 FLAG(quiet) | FLAG(verbose) | FLAG(version) | FLAG(help))
 
 struct flag {
 	int letter; /* 0 = none */

@@ -148,7 +148,8 @@ static int missing_operand(const struct invocation *in, unsigned given, struct e
 {
 	const struct operand *operand = given < OPERANDS_MAX ? &in->command->operands[given] : NULL;
 
-	if (!operand || !operand->name || operand->optional || in->help || in->check_file)
+	if (!operand || !operand->name || operand->optional || in->help || in->version ||
+	    in->check_file)
 		return 0;
 	fail(err, ERR_usage, "%s needs %s", in->command->name, operand->name);
 	return err_fix(err, "for example: %s", in->command->examples[0].line);

@@ -14,6 +14,7 @@
 
 #define PART_CELLS 24
 #define EIGHTHS 8
+#define SUBJECT_COLUMNS 16
 #define JOB_INDENT 10 /* of a job's line: blanks and the end of its id */
 
 enum tone outcome_tone(const char *outcome)
@@ -252,9 +253,14 @@ void event_print(FILE *out, const struct style *style, const struct msg_event *e
 
 	if (localtime_r(&at, &tm))
 		strftime(clock, sizeof(clock), "%T", &tm);
-	fprintf(out, "%s%s%s  %s%-13s%s %-16s", style_tone(style, TONE_dim), clock,
-		style_end(style), style_tone(style, event_tone(event)), kind, style_end(style),
-		subject);
-	print_event_text(out, event);
+	fprintf(out, "%s%s%s  %s%-15s%s %s", style_tone(style, TONE_dim), clock, style_end(style),
+		style_tone(style, event_tone(event)), kind, style_end(style), subject);
+	if (job || (event->text && *event->text)) {
+		fprintf(out, "%*s",
+			strlen(subject) < SUBJECT_COLUMNS ? SUBJECT_COLUMNS - (int)strlen(subject)
+							  : 0,
+			"");
+		print_event_text(out, event);
+	}
 	fputc('\n', out);
 }

@@ -211,6 +211,59 @@ static void an_interrupt_leaves_the_job_alone(void **state)
 	ran_free(&ran);
 }
 
+/* As a coordinator that was restarted: the stream has ended, and is asked for again. */
+static void forgets(struct fake *fake, const struct msg_request *request)
+{
+	if (str_eq(request->command, "migrate"))
+		stalls(fake, request);
+	else if (str_eq(request->command, "job") && str_eq(request->job, FAKE_JOB))
+		fake_end(fake, &fake_moved);
+}
+
+static void a_stream_that_ends_is_taken_up_again(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(forgets);
+	ran = run("migrate web -q --timeout 1s");
+	assert_int_equal(ran.exit_code, 0);
+	assert_string_equal(ran.out, "web MOVED beta 182 ms\n");
+	ran_free(&ran);
+}
+
+static void refuses(struct fake *fake, const struct msg_request *request)
+{
+	struct msg_reason reason = {
+		.code = "E-MEM", .why = "needs 1.1 GiB, beta has 700 MiB", .fix = "free memory"};
+	struct msg_candidate candidate = {.host = "beta", .verdict = "no", .reasons = {&reason, 1}};
+
+	(void)request;
+	fake_reply(fake, &(struct msg_reply){.code = ERR_refused,
+					     .error = "no host can take it live",
+					     .final = true,
+					     .candidates = {&candidate, 1}});
+}
+
+static void a_refusal_names_each_host_and_why(void **state)
+{
+	struct ran ran;
+
+	(void)state;
+	serve(refuses);
+	ran = run("migrate web");
+	assert_int_equal(ran.exit_code, 3);
+	assert_string_equal(ran.err, "drover: no host can take it live\n"
+				     "  beta\n"
+				     "    x E-MEM  needs 1.1 GiB, beta has 700 MiB\n"
+				     "      fix: free memory\n");
+	ran_free(&ran);
+	ran = run("check web");
+	assert_int_equal(ran.exit_code, 3);
+	assert_has(ran.out, "web cannot move to any of these hosts\n");
+	ran_free(&ran);
+}
+
 static void silent(struct fake *fake, const struct msg_request *request)
 {
 	(void)fake;
@@ -331,6 +384,8 @@ int main(void)
 		T(json_is_one_object_and_with_follow_one_a_line),
 		T(detached_it_prints_the_job),
 		T(an_interrupt_leaves_the_job_alone),
+		T(a_stream_that_ends_is_taken_up_again),
+		T(a_refusal_names_each_host_and_why),
 		T(a_silent_coordinator_is_unreachable),
 		T(an_absent_coordinator_is_unreachable),
 		T(codes_become_exit_codes),

@@ -331,9 +331,9 @@ static void every_event_is_one_line(void **state)
 	event_print(out, &file, &(struct msg_event){0});
 	fclose(out);
 	assert_string_equal(
-		text, "16:00:00  job.progress  web              copying files while it runs, 5%\n"
-		      "16:00:01  host.suspect  gamma            no beat for 4.2 s\n"
-		      "00:00:00                                \n");
+		text, "16:00:00  job.progress    web              copying files while it runs, 5%\n"
+		      "16:00:01  host.suspect    gamma            no beat for 4.2 s\n"
+		      "00:00:00                  \n");
 }
 
 int main(void)

@@ -354,6 +354,8 @@ static int event_dump(struct executor *x, struct mig *m, struct err *err)
 		mig_staging_dir(x, m, staging);
 		if (str_fmt(log, sizeof(log), "%s/work/dump.log", staging))
 			keep_log(m, log);
+		err_fix(err,
+			"CRIU cannot dump it as it is: the log's last error says what it holds");
 	}
 	return rc;
 }

@@ -361,9 +361,13 @@ static int restore_ended(struct executor *x, struct mig *m, struct err *err)
 		return 1;
 	rc = run_check(run_result(m->restore), "restore", err);
 	run_free(&m->restore);
-	if (rc)
-		keep_log(x, m);
-	return rc;
+	if (!rc)
+		return 0;
+	keep_log(x, m);
+	return err_fix(err,
+		       "what it needs is missing on %s, or CRIU cannot restore it there: see the "
+		       "log, or choose another target",
+		       x->self);
 }
 
 /* A connection on the hook's socket: its first bytes are "armed". */

@@ -131,12 +131,16 @@ void frame_in_free(struct frame_in **in)
 	*in = NULL;
 }
 
+void frame_in_reset(struct frame_in *in)
+{
+	in->taken = in->checked = false;
+	in->have = 0;
+}
+
 void *frame_in_space(struct frame_in *in, size_t *ret_len)
 {
-	if (in->taken) {
-		in->taken = in->checked = false;
-		in->have = 0;
-	}
+	if (in->taken)
+		frame_in_reset(in);
 	if (in->have < FRAME_HEAD) {
 		*ret_len = FRAME_HEAD - in->have;
 		return (uint8_t *)&in->head + in->have;

@@ -162,6 +162,7 @@ struct frame {
 struct frame_in;
 struct frame_in *frame_in_new(void);
 void frame_in_free(struct frame_in **in);
+void frame_in_reset(struct frame_in *in); /* forgets a frame begun: the next byte is a head */
 void *frame_in_space(struct frame_in *in, size_t *ret_len);
 void frame_in_added(struct frame_in *in, size_t len);
 int frame_in_next(struct frame_in *in, struct frame *ret, struct err *err);

@@ -372,6 +372,9 @@ static int send_memory(struct passes *p, struct pass_result *ret, struct err *er
 	do {
 		before = ret->round_bytes;
 		r = seed_round(&p->seed, p->push, &ret->round_bytes, err);
+		/* Acknowledged pages count as known on every session. */
+		if (!r)
+			r = push_flush(p->push, false, err);
 		p->done = p->seed.read_bytes;
 		if (!r)
 			r = progress(p, "memory", ++ret->rounds, err);

@@ -25,6 +25,9 @@ void job_line_print(FILE *out, const struct style *style, const struct msg_job *
 /* One event, one line. */
 void event_print(FILE *out, const struct style *style, const struct msg_event *event);
 
+/* A label and a text from elsewhere, cleaned; nothing when there is no text. */
+void line_print(FILE *out, const char *label, const char *text);
+
 /* A reason with its fix, indented. */
 void reason_print(FILE *out, const struct style *style, const struct msg_reason *reason);
 

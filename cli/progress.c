@@ -79,6 +79,11 @@ void progress_feed(struct progress *progress, const struct msg_job *job, uint64_
 	str_copy(progress->step, sizeof(progress->step), job->step);
 	str_copy(progress->phase, sizeof(progress->phase), job->phase);
 	str_copy(progress->waiting_for, sizeof(progress->waiting_for), job->waiting_for);
+	style_clean(progress->container);
+	style_clean(progress->source);
+	style_clean(progress->target);
+	style_clean(progress->phase);
+	style_clean(progress->waiting_for);
 	progress->done_bytes = job->done_bytes;
 	progress->total_bytes = job->total_bytes;
 	progress->bytes_s = job->bytes_s;

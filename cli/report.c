@@ -38,17 +38,20 @@ static void print_part(const struct cli *cli, const char *name, const char *text
 {
 	const struct style *style = &cli->err_style;
 
-	if (some(text))
-		fprintf(cli->err, "  %s%s%s %s\n", style_tone(style, TONE_dim), name,
-			style_end(style), text);
+	if (!some(text))
+		return;
+	fprintf(cli->err, "  %s%s%s ", style_tone(style, TONE_dim), name, style_end(style));
+	style_put(cli->err, text);
+	fputc('\n', cli->err);
 }
 
 int report_print(struct cli *cli, const struct report *report)
 {
 	const struct style *style = &cli->err_style;
 
-	fprintf(cli->err, "%sdrover:%s %s\n", style_tone(style, TONE_bad), style_end(style),
-		report->what);
+	fprintf(cli->err, "%sdrover:%s ", style_tone(style, TONE_bad), style_end(style));
+	style_put(cli->err, report->what);
+	fputc('\n', cli->err);
 	if (!str_eq(report->why, report->what))
 		print_part(cli, "why:", report->why);
 	print_part(cli, "fix:", report->fix);

@@ -91,12 +91,9 @@ static void print_held(struct cli *cli, const struct msg_job *job)
 	fprintf(cli->out, "  %s%s%s  %s or %s, job %s\n", style_tone(style, TONE_bad),
 		job->container ? job->container : "", style_end(style),
 		job->source ? job->source : "?", job->target ? job->target : "?", id_tail(job->id));
-	if (job->waiting_for && *job->waiting_for)
-		fprintf(cli->out, "    waits for %s\n", job->waiting_for);
-	if (job->error && *job->error)
-		fprintf(cli->out, "    why: %s\n", job->error);
-	if (job->fix && *job->fix)
-		fprintf(cli->out, "    fix: %s\n", job->fix);
+	line_print(cli->out, "    waits for ", job->waiting_for);
+	line_print(cli->out, "    why: ", job->error);
+	line_print(cli->out, "    fix: ", job->fix);
 }
 
 static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held)
@@ -261,6 +258,14 @@ int check_print(struct cli *cli, const struct msg_reply *reply)
 	return can ? 0 : err_exit_code(ERR_refused);
 }
 
+/* Lines of text, the last one ended too. */
+static void text_put(FILE *out, const char *text)
+{
+	style_put(out, text);
+	if (text[strlen(text) - 1] != '\n')
+		fputc('\n', out);
+}
+
 int text_print(struct cli *cli, const struct msg_reply *reply)
 {
 	if (cli->in.format == FORMAT_json) {
@@ -268,8 +273,7 @@ int text_print(struct cli *cli, const struct msg_reply *reply)
 		return 0;
 	}
 	if (reply->text && *reply->text)
-		fprintf(cli->out, "%s%s", reply->text,
-			reply->text[strlen(reply->text) - 1] == '\n' ? "" : "\n");
+		text_put(cli->out, reply->text);
 	else if (!cli->in.quiet)
 		fprintf(cli->out, "%s: done\n", cli->in.command->name);
 	return 0;
@@ -291,10 +295,8 @@ int cordon_print(struct cli *cli, const struct msg_reply *reply)
 
 static void print_failure(struct cli *cli, const struct msg_job *job)
 {
-	if (job->error && *job->error)
-		fprintf(cli->out, "  why        %s\n", job->error);
-	if (job->fix && *job->fix)
-		fprintf(cli->out, "  fix        %s\n", job->fix);
+	line_print(cli->out, "  why        ", job->error);
+	line_print(cli->out, "  fix        ", job->fix);
 	if (job->code && !(job->log && *job->log))
 		fprintf(cli->out, "  log        drover job %s --log\n", job->id ? job->id : "");
 }
@@ -311,8 +313,7 @@ int job_print(struct cli *cli, const struct msg_reply *reply)
 	}
 	if (cli->in.log) {
 		if (job->log && *job->log)
-			fprintf(cli->out, "%s%s", job->log,
-				job->log[strlen(job->log) - 1] == '\n' ? "" : "\n");
+			text_put(cli->out, job->log);
 		else
 			fprintf(cli->err, "drover: job %s has no log\n", job->id ? job->id : "");
 		return 0;
@@ -321,8 +322,7 @@ int job_print(struct cli *cli, const struct msg_reply *reply)
 	print_failure(cli, job);
 	if (!job->finished_ms && !(job->outcome && *job->outcome))
 		job_line_print(cli->out, &cli->style, job);
-	if (reply->text && *reply->text)
-		fprintf(cli->out, "  %s\n", reply->text);
+	line_print(cli->out, "  ", reply->text);
 	return 0;
 }
 

@@ -171,3 +171,30 @@ void style_cut(const struct style *style, char *text, size_t columns)
 	else
 		*cut = '\0';
 }
+
+/* C0 but for tab and newline, DEL, and C1, whose UTF-8 form is C2 80..9F (ECMA-48 5.3). */
+static size_t obeyed(const char *at)
+{
+	unsigned char c = (unsigned char)at[0], next = (unsigned char)at[1];
+
+	if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
+		return 2;
+	return (c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+}
+
+void style_clean(char *text)
+{
+	for (size_t len; *text; text++) {
+		len = obeyed(text);
+		if (len)
+			memset(text, '?', len);
+	}
+}
+
+void style_put(FILE *out, const char *text)
+{
+	for (size_t len; text && *text; text += len ? len : 1) {
+		len = obeyed(text);
+		fputc(len ? '?' : *text, out);
+	}
+}

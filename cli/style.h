@@ -40,6 +40,11 @@ void style_bar(const struct style *style, char *buf, size_t size, unsigned cells
 /* The columns that text takes on a terminal: escape sequences take none, wide characters two. */
 size_t style_columns(const char *text);
 
+/* Texts come from logs and containers: what a terminal would obey is replaced by "?", but for
+ * newlines and tabs. In place; and printed, NULL as nothing. */
+void style_clean(char *text);
+void style_put(FILE *out, const char *text);
+
 /* Cuts text in place to at most `columns` columns, with an ellipsis where something was lost. */
 void style_cut(const struct style *style, char *text, size_t columns);
 

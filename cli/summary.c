@@ -158,6 +158,15 @@ static void print_head(FILE *out, const struct style *style, const struct msg_jo
 		style_end(style));
 }
 
+void line_print(FILE *out, const char *label, const char *text)
+{
+	if (!text || !*text)
+		return;
+	fputs(label, out);
+	style_put(out, text);
+	fputc('\n', out);
+}
+
 void reason_print(FILE *out, const struct style *style, const struct msg_reason *reason)
 {
 	enum tone tone = reason->warning ? TONE_warn : TONE_bad;
@@ -165,9 +174,8 @@ void reason_print(FILE *out, const struct style *style, const struct msg_reason 
 	fprintf(out, "    %s%s %s%s", style_tone(style, tone),
 		style_sign(style, reason->warning ? SIGN_warn : SIGN_no),
 		reason->code ? reason->code : "", style_end(style));
-	fprintf(out, "  %s\n", reason->why ? reason->why : "");
-	if (reason->fix && *reason->fix)
-		fprintf(out, "      fix: %s\n", reason->fix);
+	line_print(out, "  ", reason->why && *reason->why ? reason->why : "(no reason given)");
+	line_print(out, "      fix: ", reason->fix);
 	if (reason->skip && *reason->skip)
 		fprintf(out, "      %sor leave this check out: --skip %s%s\n",
 			style_tone(style, TONE_dim), reason->skip, style_end(style));
@@ -184,8 +192,7 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 		fprintf(out, "  runs on    %sunknown%s: %s or %s\n", style_tone(style, TONE_bad),
 			style_end(style), job->source ? job->source : "?",
 			job->target ? job->target : "?");
-	if (job->waiting_for && *job->waiting_for)
-		fprintf(out, "  waits for  %s\n", job->waiting_for);
+	line_print(out, "  waits for  ", job->waiting_for);
 	if (job->figures && job->figures->frozen_us)
 		print_downtime(out, style, job);
 	if (job->figures)
@@ -234,8 +241,10 @@ static void print_event_text(FILE *out, const struct msg_event *event)
 		fprintf(out, " %s%s", job->outcome, text ? ":" : "");
 	else if (job && !text)
 		fprintf(out, " %s", progress_words(job->step, job->phase));
-	if (text)
-		fprintf(out, " %s", event->text);
+	if (text) {
+		fputc(' ', out);
+		style_put(out, event->text);
+	}
 	if (job && !over && job->total_bytes)
 		fprintf(out, ", %.0f%%", 100 * (double)job->done_bytes / (double)job->total_bytes);
 }

@@ -132,6 +132,9 @@ static void print_plain(FILE *out, const struct column_set *set, const char *rec
 		struct cell cell = {.style = &bare};
 
 		set->v[c]->text(&cell, record);
+		style_clean(cell.text);
+		for (char *at = cell.text; *at; at++)
+			*at = *at == '\t' || *at == '\n' ? ' ' : *at;
 		fprintf(out, "%s%s", c ? "\t" : "", cell.text);
 	}
 	fputc('\n', out);

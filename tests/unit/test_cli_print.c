@@ -313,6 +313,26 @@ static void ascii_is_enough(void **state)
 	}
 }
 
+/* A container may write what it likes into its restore log. */
+static void terminals_obey_nobody_else(void **state)
+{
+	struct msg_job job = fake_stayed;
+	struct msg_reply reply = {.final = true, .jobs = {&job, 1}};
+	static const char *const lines[] = {"job web", "job web --log", "jobs", "status",
+					    "migrate web"};
+
+	(void)state;
+	job.error = job.fix = job.log = job.waiting_for = job.phase =
+		"a\033]0;title\007b\302\233c\rd\177";
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		auto_free char *text = printed(lines[i], &reply, screen);
+
+		assert_null(strpbrk(text, "\033\007\r\177"));
+		assert_null(strstr(text, "\302\233"));
+	}
+	check_page("job web --log", &reply, file, "a?]0;title?b?c?d?\n");
+}
+
 static void every_event_is_one_line(void **state)
 {
 	struct msg_job job = fake_running("sync", "tree", 25 * MIB);
@@ -351,6 +371,7 @@ int main(void)
 		cmocka_unit_test(an_empty_reply_prints_nothing_into_files),
 		cmocka_unit_test(colours_come_only_where_they_are_wanted),
 		cmocka_unit_test(ascii_is_enough),
+		cmocka_unit_test(terminals_obey_nobody_else),
 		cmocka_unit_test(every_event_is_one_line),
 	};
 

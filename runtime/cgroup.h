@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CGROUP_PIDS_MAX 8192 /* processes that are looked at one by one */
+
 struct cgroup {
 	int version;         /* 1: the freezer hierarchy; 2 */
 	int dir;             /* descriptor of the directory, owned, -1 = none */

@@ -37,7 +37,8 @@ unsigned criu_parse_version(const char *out)
 {
 	const char *p = out ? strstr(out, "Version: ") : NULL;
 
-	return p ? driver_version_number(p + strlen("Version: ")) : 0;
+	/* A line without its end may lack part of the number. */
+	return p && strchr(p, '\n') ? driver_version_number(p + strlen("Version: ")) : 0;
 }
 
 void criu_facts_done(struct criu_facts *facts)

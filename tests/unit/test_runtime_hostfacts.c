@@ -85,7 +85,8 @@ static void small_texts_are_parsed(void **state)
 	assert_false(host_parse_bracketed("always madvise", word, sizeof(word)));
 	assert_int_equal(criu_parse_version("Version: 4.2.1\n"), 40201);
 	assert_int_equal(criu_parse_version("Version: 3.17.1\nGitID: v3.17.1\n"), 31701);
-	assert_int_equal(criu_parse_version("Version: 4.2"), 40200);
+	assert_int_equal(criu_parse_version("Version: 4.2\n"), 40200);
+	assert_int_equal(criu_parse_version("Version: 4.2"), 0);
 	assert_int_equal(criu_parse_version("criu: error"), 0);
 	assert_int_equal(criu_parse_version(NULL), 0);
 }

@@ -55,6 +55,10 @@ struct lab_script {
 	void (*before)(void *lab);
 };
 
+/* When the coordinator is killed: before its records are durable, after, when all was sent but
+ * nothing arrived, when all was done by the workers but no answer arrived. */
+enum lab_crash { LAB_CRASH_before, LAB_CRASH_recorded, LAB_CRASH_sent, LAB_CRASH_done };
+
 struct lab {
 	struct core *core;
 	uint64_t term;
@@ -72,6 +76,10 @@ struct lab {
 	size_t n_scripts;
 	unsigned ids;
 	unsigned asks[STEP_COUNT];
+	int crash_in; /* turns with records until the coordinator is killed; 0 = never */
+	enum lab_crash crash; /* … at this point */
+	bool crashed;
+	bool down; /* between its death and its restart: answers are lost */
 	enum step stop_before; /* lab_run ends when an ask of this step is to be delivered */
 	bool stopped;
 };
@@ -95,16 +103,36 @@ static struct lab_script *lab_add(struct lab *lab, const char *host, enum step s
 
 static void lab_ulid(struct lab *lab, char ret[ULID_SIZE])
 {
-	snprintf(ret, ULID_SIZE, "01HZ%022u", ++lab->ids);
+	str_fmt(ret, ULID_SIZE, "01HZ%022u", ++lab->ids);
+}
+
+static void lab_restart(struct lab *lab);
+static void lab_lose_answers(struct lab *lab);
+
+static void lab_die(struct lab *lab)
+{
+	lab->crashed = true;
+	effects_reset(&lab->fx);
+	lab_restart(lab);
 }
 
 /* What the daemon does at the end of a turn: records first, then messages. */
 static void lab_commit(struct lab *lab)
 {
+	bool dies = lab->crash_in && lab->fx.n_records && --lab->crash_in == 0;
+
+	if (dies && lab->crash == LAB_CRASH_before) {
+		lab_die(lab);
+		return;
+	}
 	for (size_t i = 0; i < lab->fx.n_records; i++) {
 		lab->kept = mem_grow(lab->kept, lab->n_kept + 1, sizeof(*lab->kept));
 		lab->kept[lab->n_kept++] = lab->fx.records[i];
 		lab->fx.records[i].data = NULL;
+	}
+	if (dies && lab->crash == LAB_CRASH_recorded) {
+		lab_die(lab);
+		return;
 	}
 	for (size_t i = 0; i < lab->fx.n_sends; i++) {
 		struct effect_send *send = &lab->fx.sends[i];
@@ -122,6 +150,10 @@ static void lab_commit(struct lab *lab)
 		}
 	}
 	effects_reset(&lab->fx);
+	if (dies && lab->crash == LAB_CRASH_done)
+		lab_lose_answers(lab);
+	if (dies)
+		lab_die(lab);
 }
 
 static void lab_feed(struct lab *lab, const struct core_event *event)
@@ -132,8 +164,11 @@ static void lab_feed(struct lab *lab, const struct core_event *event)
 
 static void lab_say(struct lab *lab, int host, enum msg_type type, const void *body)
 {
-	struct msg *msg = msg_copy(type, body);
+	struct msg *msg;
 
+	if (lab->down)
+		return;
+	msg = msg_copy(type, body);
 	msg->head.type = type;
 	lab_feed(lab, &(struct core_event){.kind = CORE_message,
 					   .node = lab_names[host],
@@ -144,7 +179,7 @@ static void lab_say(struct lab *lab, int host, enum msg_type type, const void *b
 
 static void lab_instance(const struct lab_host *h, int host, char ret[ULID_SIZE])
 {
-	snprintf(ret, ULID_SIZE, "01HX%020u%02d", h->instance, host);
+	str_fmt(ret, ULID_SIZE, "01HX%020u%02d", h->instance, host);
 }
 
 static void lab_caps(struct lab *lab, int i)
@@ -478,6 +513,30 @@ static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask)
 		lab_say(lab, host, MSG_TYPE_answer, &a);
 }
 
+static struct msg *lab_next(struct lab *lab, int *ret_host)
+{
+	struct msg *msg = lab->queue[0];
+
+	*ret_host = lab->queue_host[0];
+	lab->n_queue--;
+	memmove(lab->queue, lab->queue + 1, lab->n_queue * sizeof(*lab->queue));
+	memmove(lab->queue_host, lab->queue_host + 1, lab->n_queue * sizeof(*lab->queue_host));
+	return msg;
+}
+
+static void lab_lose_answers(struct lab *lab)
+{
+	lab->down = true;
+	while (lab->n_queue) {
+		int host;
+		struct msg *msg = lab_next(lab, &host);
+
+		lab_deliver(lab, host, msg->ask);
+		msg_free(&msg);
+	}
+	lab->down = false;
+}
+
 /* Virtual time goes on for so long, or until stop_before. */
 static void lab_run(struct lab *lab, uint64_t ms)
 {
@@ -486,17 +545,14 @@ static void lab_run(struct lab *lab, uint64_t ms)
 	lab->stopped = false;
 	for (;;) {
 		while (lab->n_queue) {
-			struct msg *msg = lab->queue[0];
-			int host = lab->queue_host[0];
+			struct msg *msg;
+			int host;
 
-			if (lab->stop_before && msg->ask->step == lab->stop_before) {
+			if (lab->stop_before && lab->queue[0]->ask->step == lab->stop_before) {
 				lab->stopped = true;
 				return;
 			}
-			lab->n_queue--;
-			memmove(lab->queue, lab->queue + 1, lab->n_queue * sizeof(*lab->queue));
-			memmove(lab->queue_host, lab->queue_host + 1,
-				lab->n_queue * sizeof(*lab->queue_host));
+			msg = lab_next(lab, &host);
 			lab_deliver(lab, host, msg->ask);
 			msg_free(&msg);
 		}

@@ -19,14 +19,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static int load(const struct args *a, struct options *options, struct err *err)
 {
 	char host[NAME_SIZE] = "", assignment[NAME_SIZE + 16];
 	int rc = options_load(options, a->config ? a->config : DROVER_CONFIG, err);
 
-	if (rc == -ERR_nosuch && !a->config)
-		rc = 0;
+	if (rc == -ERR_nosuch)
+		rc = a->config ? fail(err, ERR_config, "there is no configuration %s", a->config)
+			       : 0;
 	for (size_t i = 0; !rc && i < a->n_sets; i++)
 		rc = options_set(options, a->sets[i], err);
 	if (rc || options_str(options, OPT_node_id)[0])
@@ -35,6 +37,17 @@ static int load(const struct args *a, struct options *options, struct err *err)
 	host[strcspn(host, ".")] = '\0';
 	str_fmt(assignment, sizeof(assignment), "node.id=%s", host);
 	return options_set(options, assignment, err);
+}
+
+/* The bus side ends with the socket; where it failed first, its exit code is the worker's. */
+static int ended(pid_t bus_side, int fd, int rc)
+{
+	int status;
+
+	close(fd);
+	if (waitpid(bus_side, &status, 0) != bus_side || rc)
+		return rc;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : err_exit_code(ERR_child);
 }
 
 static int start(const struct options *options, struct err *err)
@@ -61,7 +74,7 @@ static int start(const struct options *options, struct err *err)
 		_exit(bus_side_main(pair[0], options));
 	}
 	close(pair[0]);
-	return executor_main(pair[1], options);
+	return ended(child, pair[1], executor_main(pair[1], options));
 }
 
 int main(int argc, char **argv)

@@ -185,7 +185,7 @@ static void settle_shifts(struct node *node, const struct msg_caps *caps, uint64
 		for (size_t i = 0; i < caps->containers.n; i++)
 			listed |= str_eq(caps->containers.v[i].id, (*at)->id) &&
 				  !container_is_copy(&caps->containers.v[i]);
-		if (listed == (*at)->here || now_ms - (*at)->made_ms > SHIFT_MS)
+		if (listed == (*at)->here || now_ms > (*at)->made_ms + SHIFT_MS)
 			shift_drop(at);
 		else
 			at = &(*at)->next;

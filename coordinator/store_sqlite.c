@@ -40,8 +40,10 @@ static const char *const statements[SQL_COUNT] = {
 		"SELECT job, kind, body FROM records WHERE seq IN "
 		"(SELECT max(seq) FROM records WHERE job = ?1 AND kind <> 2 GROUP BY kind)",
 	[SQL_close_drop] = "DELETE FROM records WHERE job = ?1",
+	/* GROUP BY and not DISTINCT: SQLite 3.40 forgets the OFFSET of a DISTINCT scalar subquery.
+	 */
 	[SQL_trim] = "DELETE FROM history WHERE job <= "
-		     "(SELECT DISTINCT job FROM history ORDER BY job DESC LIMIT 1 OFFSET ?2)",
+		     "(SELECT job FROM history GROUP BY job ORDER BY job DESC LIMIT 1 OFFSET ?2)",
 };
 
 static const char schema[] =
@@ -165,8 +167,6 @@ static int append_one(struct sqlite_store *s, const struct effect_record *record
 	rc = step(s, SQL_close_copy, record->key, 0, NULL, 0, err);
 	if (!rc)
 		rc = step(s, SQL_close_drop, record->key, 0, NULL, 0, err);
-	if (!rc)
-		rc = step(s, SQL_trim, NULL, STORE_HISTORY_MAX, NULL, 0, err);
 	return rc;
 }
 
@@ -175,9 +175,14 @@ static int sqlite_append(struct store *store, const struct effect_record *record
 {
 	struct sqlite_store *s = self(store);
 	int rc = step(s, SQL_begin, NULL, 0, NULL, 0, err);
+	bool closes = false;
 
-	for (size_t i = 0; i < n && !rc; i++)
+	for (size_t i = 0; i < n && !rc; i++) {
 		rc = append_one(s, &records[i], err);
+		closes |= records[i].closes;
+	}
+	if (!rc && closes)
+		rc = step(s, SQL_trim, NULL, STORE_HISTORY_MAX, NULL, 0, err);
 	if (!rc)
 		rc = step(s, SQL_commit, NULL, 0, NULL, 0, err);
 	if (rc && !sqlite3_get_autocommit(s->db))

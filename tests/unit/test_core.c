@@ -269,8 +269,8 @@ static void two_hosts_with_one_name_must_be_told_apart(void **state)
 	lab_migrate(&lab, "beta");
 	assert_int_equal(lab_reply(&lab)->code, ERR_refused);
 	assert_non_null(strstr(lab_reply(&lab)->error, "alpha, gamma"));
-	lab_ask(&lab, &(struct msg_request){.command = "migrate", .container = "gamma/web",
-					    .host = "alpha"});
+	lab_ask(&lab, &(struct msg_request){
+			      .command = "migrate", .container = "gamma/web", .host = "alpha"});
 	assert_non_null(strstr(lab_reply(&lab)->error, "E-NAME-TAKEN"));
 	lab_end(&lab);
 }
@@ -301,8 +301,8 @@ static void check_asks_live_and_moves_nothing(void **state)
 	(void)state;
 	lab_start(&lab);
 	lab_add(&lab, "gamma", STEP_check)->reason = "E-MOUNT";
-	lab_ask(&lab, &(struct msg_request){.command = "check", .container = "web",
-					    .host = "gamma"});
+	lab_ask(&lab,
+		&(struct msg_request){.command = "check", .container = "web", .host = "gamma"});
 	assert_null(lab_reply(&lab));
 	lab_run(&lab, 500);
 	reply = lab_reply(&lab);
@@ -318,8 +318,8 @@ static void check_asks_live_and_moves_nothing(void **state)
 	assert_string_equal(reply->candidates.v[0].host, "beta");
 	assert_int_equal(lab.asks[STEP_reserve], 0);
 	assert_int_equal(core_jobs_running(lab.core), 0);
-	lab_ask(&lab, &(struct msg_request){.command = "check", .container = "web",
-					    .host = "alpha"});
+	lab_ask(&lab,
+		&(struct msg_request){.command = "check", .container = "web", .host = "alpha"});
 	lab_run(&lab, 500);
 	assert_string_equal(lab_reply(&lab)->candidates.v[0].reasons.v[0].code, "E-SAME-HOST");
 	lab_end(&lab);

@@ -45,13 +45,13 @@ struct lab_host {
 struct lab_script {
 	int host; /* -1: any */
 	enum step step;
-	bool mute;        /* never answers */
-	bool twice;       /* answers twice */
-	bool bare;        /* without proof, digest, ticket */
-	int code;         /* answers this error */
+	bool mute;              /* never answers */
+	bool twice;             /* answers twice */
+	bool bare;              /* without proof, digest, ticket */
+	int code;               /* answers this error */
 	const char *code_state; /* with this state */
 	const char *reason;     /* and this reason code */
-	unsigned times;   /* how often; 0 = for ever */
+	unsigned times;         /* how often; 0 = for ever */
 	void (*before)(void *lab);
 };
 
@@ -76,10 +76,10 @@ struct lab {
 	size_t n_scripts;
 	unsigned ids;
 	unsigned asks[STEP_COUNT];
-	int crash_in; /* turns with records until the coordinator is killed; 0 = never */
+	int crash_in;         /* turns with records until the coordinator is killed; 0 = never */
 	enum lab_crash crash; /* … at this point */
 	bool crashed;
-	bool down; /* between its death and its restart: answers are lost */
+	bool down;             /* between its death and its restart: answers are lost */
 	enum step stop_before; /* lab_run ends when an ask of this step is to be delivered */
 	bool stopped;
 };

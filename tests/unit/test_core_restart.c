@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * A coordinator that is killed at any record, before or after it is durable, before or after its
- * messages have left or were acted on, and started again, ends every job truly and with one copy. */
+ * messages have left or were acted on, and started again, ends every job truly and with one copy.
+ */
 #include "test_core_lab.h"
 
 typedef void script_fn(struct lab *lab);
@@ -61,8 +62,8 @@ static const struct {
 	script_fn *script;
 	bool moves;
 } scenarios[] = {
-	{"all goes well", all_goes_well, true},	   {"reserve fails", reserve_fails, false},
-	{"hold fails", hold_fails, false},	   {"arm fails", arm_fails, false},
+	{"all goes well", all_goes_well, true},      {"reserve fails", reserve_fails, false},
+	{"hold fails", hold_fails, false},           {"arm fails", arm_fails, false},
 	{"source gives up", source_gives_up, false}, {"target gives up", target_gives_up, false},
 };
 

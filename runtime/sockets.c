@@ -8,6 +8,7 @@
 #include "runtime/netlink.h"
 
 #include <arpa/inet.h>
+#include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <string.h>
@@ -74,6 +75,45 @@ bool socket_parse(const char *line, struct inet_socket *ret)
 		return false;
 	ret->inode = inode;
 	return address_text(hex, port, ret->local, sizeof(ret->local));
+}
+
+struct tcp_walk {
+	socket_each *each;
+	void *arg;
+};
+
+static void each_tcp(void *arg, const struct nlmsghdr *m)
+{
+	const struct inet_diag_msg *d = NLMSG_DATA(m);
+	const struct tcp_walk *walk = arg;
+	struct inet_socket sock = {0};
+	char host[INET6_ADDRSTRLEN];
+	bool v6;
+
+	if (m->nlmsg_len < NLMSG_LENGTH(sizeof(*d)))
+		return;
+	v6 = d->idiag_family == AF_INET6;
+	if (!inet_ntop(d->idiag_family, d->id.idiag_src, host, sizeof(host)))
+		return;
+	str_fmt(sock.local, sizeof(sock.local), v6 ? "[%s]:%u" : "%s:%u", host,
+		ntohs(d->id.idiag_sport));
+	sock.state = d->idiag_state;
+	sock.inode = d->idiag_inode;
+	walk->each(walk->arg, &sock);
+}
+
+/* The request of TCPDIAG_GETSOCK is the older one; it alone takes both families in one walk. */
+int tcp_each(const char *netns, socket_each *each, void *arg)
+{
+	struct inet_diag_req head = {.idiag_states = ~(1u << SOCKET_TIME_WAIT)};
+	struct tcp_walk walk = {each, arg};
+	auto_nl struct nl nl = {.fd = -1};
+	struct nl_request q;
+
+	if (nl_open(NETLINK_SOCK_DIAG, netns, &nl, NULL) < 0)
+		return -ERR_io;
+	nl_begin(&q, TCPDIAG_GETSOCK, NLM_F_DUMP, &head, sizeof(head));
+	return nl_dump(&nl, &q, each_tcp, &walk) < 0 ? -ERR_io : 0;
 }
 
 struct unix_walk {

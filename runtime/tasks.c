@@ -105,6 +105,11 @@ static void look_at_socket(struct scan *s, const char *proto, const struct inet_
 		listen_on(s->facts, tcp ? "tcp" : "udp", sock);
 }
 
+static void look_at_tcp(void *arg, const struct inet_socket *sock)
+{
+	look_at_socket(arg, "tcp", sock);
+}
+
 static void look_at_table(struct scan *s, pid_t init, const char *proto)
 {
 	char path[64], line[512];
@@ -155,10 +160,11 @@ static void look_at_netns(struct scan *s, pid_t init)
 
 int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err)
 {
-	static const char *const tables[] = {"tcp", "tcp6", "udp", "udp6"};
+	static const char *const tables[] = {"udp", "udp6", "tcp", "tcp6"};
 	auto_free pid_t *pids = mem_new(PROCESSES_MAX, sizeof(*pids));
 	struct scan s = {.facts = ret};
 	ssize_t n = cgroup_pids(cgroup, pids, PROCESSES_MAX);
+	size_t n_tables;
 	char netns[64];
 
 	memset(ret, 0, sizeof(*ret));
@@ -174,10 +180,11 @@ int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret,
 	id_set_sort(&s.pids);
 	id_set_sort(&s.sockets);
 	look_at_netns(&s, init);
-	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+	str_fmt(netns, sizeof(netns), "/proc/%d/ns/net", (int)init);
+	n_tables = tcp_each(netns, look_at_tcp, &s) < 0 ? 4 : 2;
+	for (size_t i = 0; i < n_tables; i++)
 		look_at_table(&s, init, tables[i]);
 	look_at_locks(&s);
-	str_fmt(netns, sizeof(netns), "/proc/%d/ns/net", (int)init);
 	ret->external_unix = unix_count_external(netns, &s.sockets);
 	id_set_done(&s.sockets);
 	id_set_done(&s.pids);

@@ -57,7 +57,11 @@ migrate() {
 # job_in: the one job of a reply, {} when there is none.
 job_in() { jq -c '[.. | objects | select(has("id") and has("container"))][0] // {}' 2>/dev/null; }
 
-job_now() { lab exec ctl drover job "$1" --json 2>/dev/null | job_in; }
+# job_now NAME: its latest job.
+job_now() {
+	lab exec ctl drover jobs --all --json 2>/dev/null |
+		jq -c --arg name "$1" '[.[] | select(.container == $name)] | max_by(.id) // {}'
+}
 job_ended() { [ -n "$(job_now "$1" | jq -r '.outcome // empty')" ]; }
 
 # moved HOST: what drover says of the last migrate.

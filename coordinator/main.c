@@ -75,16 +75,27 @@ static int drop_root(const struct options *options, struct err *err)
 	return 0;
 }
 
+static int load_trust(const struct options *options, struct curve_keys *ret_keys,
+		      struct roster **ret_roster, struct err *err)
+{
+	int rc = keys_load(options_str(options, OPT_node_key), ret_keys, err);
+
+	return rc ? rc : roster_load(options_str(options, OPT_node_roster), ret_roster, err);
+}
+
+/* A key is read by the one whom it belongs to: root before it drops, or the user after that. */
 static int start(const struct options *options, struct err *err)
 {
 	struct roster *roster = NULL;
 	struct curve_keys keys = {0};
-	int rc = keys_load(options_str(options, OPT_node_key), &keys, err);
+	struct stat st;
+	bool roots = stat(options_str(options, OPT_node_key), &st) == 0 && st.st_uid == 0;
+	int rc = roots ? load_trust(options, &keys, &roster, err) : 0;
 
 	if (!rc)
-		rc = roster_load(options_str(options, OPT_node_roster), &roster, err);
-	if (!rc)
 		rc = drop_root(options, err);
+	if (!rc && !roots)
+		rc = load_trust(options, &keys, &roster, err);
 	if (!rc)
 		rc = serve(options, &keys, &roster, err);
 	roster_free(&roster);

@@ -70,9 +70,24 @@ void migrate_ask_now(struct core *c, struct job *job, enum party party);
 /* Marks the party's ask as answered; true when the stage has all its answers. */
 bool migrate_answered(struct job *job, enum party party);
 
-void migrate_done(struct core *c, struct job *job, enum party party,
-		  const struct msg_answer *answer);
+/* An answer with an error (migrate_refused.c). */
 void migrate_refused(struct core *c, struct job *job, enum party party,
+		     const struct msg_answer *answer);
+
+/* The first reason that neither is a warning nor skipped by the user, NULL when there is none. */
+const struct msg_reason *migrate_refusal_of(const struct job *job, const struct msg_answer *answer);
+
+/* A worker refuses: the next candidate, or the end. */
+void migrate_refused_by(struct core *c, struct job *job, enum party party,
+			const struct msg_reason *reason);
+void migrate_keep_reasons(struct job *job, const struct msg_answer *answer);
+void migrate_keep_proof(struct job *job, const struct msg_answer *answer);
+
+/* An answer ended a silence that was told as HELD. */
+void migrate_unhold(struct job *job);
+
+/* For stages that only need every answer. */
+void migrate_collect(struct core *c, struct job *job, enum party party,
 		     const struct msg_answer *answer);
 
 /* --- migrate_pick.c --- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * What each answer means: a row a stage for "done" and for "refused". An answer counts once: it
- * must come from the party that was asked, with the step and attempt that are waited for; all
- * others are late or doubled and change nothing. */
+ * What an answer that the step is done means, a row a stage; migrate_refused.c has the others. An
+ * answer counts once: it must come from the party that was asked, with the step and attempt that
+ * are waited for; all others are late or doubled and change nothing. */
 #include "coordinator/migrate.h"
 
 #include "base/mem.h"
@@ -14,11 +14,6 @@
 
 typedef void answer_fn(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer);
-
-static bool says(const struct msg_answer *answer, const char *state)
-{
-	return str_eq(answer->state, state);
-}
 
 static void unfit(struct core *c, struct job *job, enum party party, const char *lacks)
 {
@@ -33,7 +28,7 @@ static void onward(struct core *c, struct job *job)
 }
 
 /* An answer ended a silence that was told as HELD. */
-static void unhold(struct job *job)
+void migrate_unhold(struct job *job)
 {
 	if (job->outcome != OUTCOME_held)
 		return;
@@ -54,8 +49,7 @@ static const char *skip_name(const struct msg_reason *reason)
 }
 
 /* Reasons of a worker that neither are warnings nor skipped. */
-static const struct msg_reason *first_refusal(const struct job *job,
-					      const struct msg_answer *answer)
+const struct msg_reason *migrate_refusal_of(const struct job *job, const struct msg_answer *answer)
 {
 	for (size_t i = 0; i < answer->reasons.n; i++) {
 		const struct msg_reason *reason = &answer->reasons.v[i];
@@ -73,8 +67,8 @@ static bool about_container(const char *code)
 	return !row || row->about == ABOUT_ct || row->about == ABOUT_src;
 }
 
-static void refused_by(struct core *c, struct job *job, enum party party,
-		       const struct msg_reason *reason)
+void migrate_refused_by(struct core *c, struct job *job, enum party party,
+			const struct msg_reason *reason)
 {
 	bool final = party == PARTY_source && about_container(reason->code);
 
@@ -84,7 +78,7 @@ static void refused_by(struct core *c, struct job *job, enum party party,
 		     given(reason->code), given(reason->why));
 }
 
-static void keep_reasons(struct job *job, const struct msg_answer *answer)
+void migrate_keep_reasons(struct job *job, const struct msg_answer *answer)
 {
 	if (answer->reasons.n)
 		job_set_reasons(job, answer->reasons.v, answer->reasons.n);
@@ -114,20 +108,20 @@ static void keep_facts(struct job *job, const struct msg_answer *answer)
 static void check_done(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer)
 {
-	const struct msg_reason *refusal = first_refusal(job, answer);
+	const struct msg_reason *refusal = migrate_refusal_of(job, answer);
 	const struct node *target = nodes_find(&c->nodes, job->target);
 	struct verdict verdict = {.feasible = true};
 	struct score_query query;
 	char why[ERR_TEXT_MAX];
 
-	keep_reasons(job, answer);
+	migrate_keep_reasons(job, answer);
 	keep_facts(job, answer);
 	if (job->probe) {
 		migrate_enter(c, job, job->target[0] ? STAGE_admit : STAGE_done);
 		return;
 	}
 	if (refusal) {
-		refused_by(c, job, party, refusal);
+		migrate_refused_by(c, job, party, refusal);
 		return;
 	}
 	query = migrate_query(c, job);
@@ -144,16 +138,16 @@ static void check_done(struct core *c, struct job *job, enum party party,
 static void admit_done(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer)
 {
-	const struct msg_reason *refusal = first_refusal(job, answer);
+	const struct msg_reason *refusal = migrate_refusal_of(job, answer);
 	struct msg_ask work = *job->work->ask;
 
-	keep_reasons(job, answer);
+	migrate_keep_reasons(job, answer);
 	if (job->probe) {
 		migrate_enter(c, job, STAGE_done);
 		return;
 	}
 	if (refusal) {
-		refused_by(c, job, party, refusal);
+		migrate_refused_by(c, job, party, refusal);
 		return;
 	}
 	work.cpuinfo = (struct msg_bin){0}; /* large, and not needed any more */
@@ -202,7 +196,7 @@ static void hold_done(struct core *c, struct job *job, enum party party,
 	onward(c, job);
 }
 
-static void keep_proof(struct job *job, const struct msg_answer *answer)
+void migrate_keep_proof(struct job *job, const struct msg_answer *answer)
 {
 	struct msg_ask work = *job->work->ask;
 
@@ -217,7 +211,7 @@ static void arm_done(struct core *c, struct job *job, enum party party,
 		unfit(c, job, party, "its proof");
 		return;
 	}
-	keep_proof(job, answer);
+	migrate_keep_proof(job, answer);
 	onward(c, job);
 }
 
@@ -229,8 +223,8 @@ static void release_done(struct core *c, struct job *job, enum party party,
 		migrate_ask_anew(c, job, party);
 		return;
 	}
-	unhold(job);
-	keep_proof(job, answer);
+	migrate_unhold(job);
+	migrate_keep_proof(job, answer);
 	onward(c, job);
 }
 
@@ -244,8 +238,8 @@ static void start_done(struct core *c, struct job *job, enum party party,
 		migrate_ask_anew(c, job, party);
 		return;
 	}
-	unhold(job);
-	keep_proof(job, answer);
+	migrate_unhold(job);
+	migrate_keep_proof(job, answer);
 	/* Each side sees a part only; the time between their answers is on this clock. */
 	if (job->held_ms && frozen_us > job->figures.frozen_us)
 		job->figures.frozen_us = frozen_us;
@@ -254,8 +248,8 @@ static void start_done(struct core *c, struct job *job, enum party party,
 }
 
 /* Stages that only need every answer. */
-static void collect(struct core *c, struct job *job, enum party party,
-		    const struct msg_answer *answer)
+void migrate_collect(struct core *c, struct job *job, enum party party,
+		     const struct msg_answer *answer)
 {
 	(void)answer;
 	if (migrate_answered(job, party))
@@ -272,7 +266,7 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 		if (job->outcome != OUTCOME_stayed)
 			migrate_settle(c, job, OUTCOME_stayed, job->source);
 	} else if (answer->proof.len) {
-		keep_proof(job, answer);
+		migrate_keep_proof(job, answer);
 		if (!source->answered && source->next_ms > c->now.mono_ms &&
 		    (job->stage == STAGE_giveback || job->wants_proof))
 			migrate_ask_now(c, job, PARTY_source);
@@ -284,133 +278,15 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 		onward(c, job);
 }
 
-/* --- refused --- */
-
-static void early_refused(struct core *c, struct job *job, enum party party,
-			  const struct msg_answer *answer)
-{
-	const struct msg_reason *refusal = first_refusal(job, answer);
-
-	keep_reasons(job, answer);
-	if (job->probe) {
-		migrate_enter(c, job, STAGE_done);
-		return;
-	}
-	if (refusal && job->stage <= STAGE_admit) {
-		refused_by(c, job, party, refusal);
-		return;
-	}
-	if (job->stage == STAGE_admit && migrate_next_candidate(c, job))
-		return;
-	migrate_fail(c, job, (int)answer->code, given(answer->fix), "%s: %s", job_node(job, party),
-		     given(answer->error)[0] ? answer->error : err_text((int)answer->code));
-}
-
-static void step_refused(struct core *c, struct job *job, enum party party,
-			 const struct msg_answer *answer)
-{
-	migrate_fail(c, job, (int)answer->code, given(answer->fix), "%s: %s", job_node(job, party),
-		     given(answer->error)[0] ? answer->error : err_text((int)answer->code));
-}
-
-/* S speaks for itself: it has thawed (own), or it is still HELD and must be told to. Anything else
- * settles nothing. */
-static void release_refused(struct core *c, struct job *job, enum party party,
-			    const struct msg_answer *answer)
-{
-	bool aborted = says(answer, "own") || says(answer, "none") || says(answer, "closed") ||
-		       (answer->code == ERR_canceled && !says(answer, "held"));
-
-	if (!aborted && !says(answer, "held")) {
-		migrate_ask_anew(c, job, party);
-		return;
-	}
-	unhold(job);
-	job->still_held = !aborted;
-	step_refused(c, job, party, answer);
-}
-
-static void start_refused(struct core *c, struct job *job, enum party party,
-			  const struct msg_answer *answer)
-{
-	bool has_refused = says(answer, "refused") || says(answer, "none");
-
-	if (says(answer, "lost")) {
-		unhold(job);
-		job->code = ERR_lost;
-		str_fmt(job->error, sizeof(job->error), "%s died on %s as it was started: %.800s",
-			job->container, job->target, given(answer->error));
-		str_fmt(job->fix, sizeof(job->fix),
-			"its frozen copy is still on %s: a person has to decide", job->source);
-		migrate_settle(c, job, OUTCOME_lost, "");
-		migrate_enter(c, job, STAGE_done);
-		return;
-	}
-	if (!has_refused) {
-		migrate_ask_anew(c, job, party);
-		return;
-	}
-	unhold(job);
-	step_refused(c, job, party, answer);
-	if (answer->proof.len) {
-		keep_proof(job, answer);
-		job->slot[PARTY_target].answered = true;
-		migrate_ask_now(c, job, PARTY_source);
-	}
-}
-
-/* Asked until it is done. */
-static void insist(struct core *c, struct job *job, enum party party,
-		   const struct msg_answer *answer)
-{
-	(void)answer;
-	migrate_ask_anew(c, job, party);
-}
-
-static void undo_refused(struct core *c, struct job *job, enum party party,
-			 const struct msg_answer *answer)
-{
-	const struct slot *source = &job->slot[PARTY_source];
-
-	if (party == PARTY_target && says(answer, "running") && source->step && !source->answered) {
-		/* It runs there: what was to be undone has been done. T says so with its proof. */
-		job->code = 0;
-		job->error[0] = job->fix[0] = '\0';
-		migrate_enter(c, job, STAGE_start);
-		return;
-	}
-	if (party == PARTY_source && says(answer, "released"))
-		job->wants_proof = true;
-	insist(c, job, party, answer);
-}
-
-/* A fresh session is all that S has after a check, and T cleans itself up: one refusal is enough.
- */
-static void forget_refused(struct core *c, struct job *job, enum party party,
-			   const struct msg_answer *answer)
-{
-	collect(c, job, party, answer);
-}
-
-static const struct {
-	answer_fn *done, *refused;
-} rows[STAGE_COUNT] = {
-	[STAGE_check] = {check_done, early_refused},
-	[STAGE_admit] = {admit_done, early_refused},
-	[STAGE_reserve] = {reserve_done, early_refused},
-	[STAGE_sync] = {sync_done, step_refused},
-	[STAGE_hold] = {hold_done, step_refused},
-	[STAGE_arm] = {arm_done, step_refused},
-	[STAGE_release] = {release_done, release_refused},
-	[STAGE_start] = {start_done, start_refused},
-	[STAGE_retire] = {collect, insist},
-	[STAGE_clean] = {collect, insist},
-	[STAGE_forget] = {collect, forget_refused},
-	[STAGE_unreserve] = {collect, insist},
-	[STAGE_rollback] = {undo_done, undo_refused},
-	[STAGE_withdraw] = {undo_done, undo_refused},
-	[STAGE_giveback] = {undo_done, undo_refused},
-	[STAGE_tidy] = {collect, insist},
+static answer_fn *const done[STAGE_COUNT] = {
+	[STAGE_check] = check_done,       [STAGE_admit] = admit_done,
+	[STAGE_reserve] = reserve_done,   [STAGE_sync] = sync_done,
+	[STAGE_hold] = hold_done,         [STAGE_arm] = arm_done,
+	[STAGE_release] = release_done,   [STAGE_start] = start_done,
+	[STAGE_retire] = migrate_collect, [STAGE_clean] = migrate_collect,
+	[STAGE_forget] = migrate_collect, [STAGE_unreserve] = migrate_collect,
+	[STAGE_rollback] = undo_done,     [STAGE_withdraw] = undo_done,
+	[STAGE_giveback] = undo_done,     [STAGE_tidy] = migrate_collect,
 };
 
 /* --- any answer --- */
@@ -440,7 +316,7 @@ void migrate_answer(struct core *c, struct job *job, enum party party,
 	const struct slot *slot = &job->slot[party];
 
 	if (!slot->step || slot->answered || answer->step != slot->step ||
-	    answer->attempt != slot->attempt || !rows[job->stage].done)
+	    answer->attempt != slot->attempt || !done[job->stage])
 		return;
 	keep_epoch(c, answer);
 	/* Busy with something else: it keeps no such answer, so the same attempt is asked again. */
@@ -449,9 +325,9 @@ void migrate_answer(struct core *c, struct job *job, enum party party,
 	keep_figures(job, answer);
 	job_set_log(job, party, answer->log);
 	if (answer->code)
-		rows[job->stage].refused(c, job, party, answer);
+		migrate_refused(c, job, party, answer);
 	else
-		rows[job->stage].done(c, job, party, answer);
+		done[job->stage](c, job, party, answer);
 }
 
 void migrate_progress(struct core *c, struct job *job, enum party party,

@@ -15,7 +15,7 @@ static void fill(uint8_t *data, size_t len)
 	rig_random(data, len, 42);
 	memset(data, 0, len / 4);
 	for (size_t at = len / 4; at < len / 2; at += PAGE_BYTES)
-		memcpy(data + at, data + len / 2, PAGE_BYTES);
+		memmove(data + at, data + len / 2, PAGE_BYTES);
 }
 
 static void images_arrive_without_zero_and_double_pages(void **state)

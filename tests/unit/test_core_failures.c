@@ -164,6 +164,20 @@ static void a_failed_arm_is_rolled_back_within_a_second(void **state)
 	lab_end(&lab);
 }
 
+static void an_arm_without_proof_is_rolled_back(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_add(&lab, "beta", STEP_arm)->bare = true;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab.asks[STEP_release], 0);
+	lab_end(&lab);
+}
+
 /* S does not wait for a T that has died. */
 static void a_target_lost_in_arm_is_rolled_back(void **state)
 {
@@ -280,6 +294,10 @@ static void silence_after_release_is_held_until_it_ends(void **state)
 	lab_run(&lab, 3600000);
 	lab_expect(&lab, "HELD", "", ERR_held);
 	assert_true(lab.asks[STEP_release] > 3600);
+	lab.script[0] = (struct lab_script){.host = 1, .step = STEP_start, .mute = true};
+	lab_run(&lab, 3000);
+	assert_string_equal(lab_job(&lab)->outcome ? lab_job(&lab)->outcome : "", "");
+	assert_string_equal(lab_job(&lab)->state, "running");
 	lab.n_scripts = 0;
 	lab_run(&lab, 3000);
 	lab_expect(&lab, "MOVED", "beta", 0);
@@ -486,6 +504,7 @@ int main(void)
 		cmocka_unit_test(a_failed_hold_is_rolled_back),
 		cmocka_unit_test(a_hold_without_digest_is_rolled_back),
 		cmocka_unit_test(a_failed_arm_is_rolled_back_within_a_second),
+		cmocka_unit_test(an_arm_without_proof_is_rolled_back),
 		cmocka_unit_test(a_target_lost_in_arm_is_rolled_back),
 		cmocka_unit_test(a_source_lost_in_hold_is_told_as_unknown),
 		cmocka_unit_test(a_source_that_thawed_keeps_its_container),

@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 	struct args args;
 	int level, rc;
 
-	umask(027);
+	umask(022);
 	args_parse(&args, argc, argv);
 	rc = load(&args, options, &err);
 	level = log_level_parse(options_str(options, OPT_node_log));
@@ -118,7 +118,10 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = start(options, &err);
 	if (rc < 0) {
-		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		if (err.fix[0])
+			log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		else
+			log_err("%s", err.text);
 		rc = err_exit_code(err.code);
 	}
 	options_free(&options);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * The step machine's clockwork: stages are entered, asks sent and repeated, deadlines and hosts
- * watched. What answers mean is in migrate_answers.c and migrate_refused.c, what failures lead to in
- * migrate_fail.c. */
+ * watched. What answers mean is in migrate_answers.c and migrate_refused.c, what failures lead
+ * to in migrate_fail.c. */
 #include "coordinator/migrate.h"
 
 #include "base/mem.h"

@@ -376,6 +376,7 @@ static int event_send(struct executor *x, struct mig *m, struct err *err)
 	if (!m->has_digest)
 		return fail(err, ERR_io, "the sender ended without a sealed manifest");
 	m->figures.send_us = clock_mono_us() - m->act_began_us;
+	m->figures.frozen_us = clock_mono_us() - m->gate_closed_us; /* the rest is T's to tell */
 	net = scratch_take(&m->scratch, sizeof(*net));
 	facts_net(&m->row.net, &m->scratch, net);
 	m->answer.net = net;

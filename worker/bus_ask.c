@@ -116,8 +116,10 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->rounds = ask->rounds;
 	to->peer_port = (uint32_t)ask->peer_port;
 	for (size_t i = 0; i < ask->skip.n; i++) {
-		to->skip_cpu |= str_eq(ask->skip.v[i], "cpu");
-		to->skip_mounts |= str_eq(ask->skip.v[i], "mounts");
+		bool all = str_eq(ask->skip.v[i], "all");
+
+		to->skip_cpu |= all || str_eq(ask->skip.v[i], "cpu");
+		to->skip_mounts |= all || str_eq(ask->skip.v[i], "mounts");
 	}
 	rc = texts(ask, to, err);
 	if (!rc)

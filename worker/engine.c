@@ -136,17 +136,22 @@ static void answer(struct executor *x, struct mig *m, const struct err *failure)
 	send_answer(x, m->ask.request, body, len);
 }
 
+/* An answer that is not kept; it still proves the state that it tells. */
 static void answer_once(struct executor *x, const struct wire_ask *ask, const struct mig *m,
 			const struct err *failure)
 {
-	struct mig dummy = {.row.state = m ? m->row.state : HANDOVER_none};
+	struct mig once = {0};
 	auto_free void *body = NULL;
 	struct err err;
 	size_t len;
 
-	fill_answer(&dummy, ask, failure);
-	if (!msg_encode_body(MSG_TYPE_answer, &dummy.answer, &body, &len, &err))
+	if (m)
+		once.row = m->row;
+	fill_answer(&once, ask, failure);
+	add_proof(&once);
+	if (!msg_encode_body(MSG_TYPE_answer, &once.answer, &body, &len, &err))
 		send_answer(x, ask->request, body, len);
+	scratch_done(&once.scratch);
 }
 
 static void acknowledge(struct executor *x, const struct wire_ask *ask)
@@ -464,6 +469,8 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 	if (m->row.state == HANDOVER_none)
 		m->row.epoch = ask->epoch;
 	m->row.term = ask->term;
+	if (ask->step == STEP_check && m->row.side == SIDE_source)
+		str_copy(m->row.peer, sizeof(m->row.peer), ask->target); /* the next candidate */
 	m->ask = *ask;
 	mig_begin(x, m, plan, false);
 }

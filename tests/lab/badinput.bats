@@ -114,7 +114,6 @@ started() {
 }
 
 @test "a configuration that is named and absent" {
-	skip "known defect: worker/main.c load() passes ERR_nosuch on, so the exit code is 7, not 2"
 	started worker --config /run/there-is-none.conf
 	says 2 /run/there-is-none.conf
 }
@@ -125,7 +124,6 @@ no_worker() { ! lab exec gamma pgrep -x drover-worker >/dev/null; }
 	lab exec gamma sh -c 'cp /etc/drover/node.key /run/node.key; chmod 644 /run/node.key
 		sed "s|^key = /etc/drover/node.key|key = /run/node.key|" /etc/drover/drover.conf \
 			>/run/open.conf'
-	skip "known defect: the bus side says so, but the executor then ends with exit code 0, not 2"
 	lab kill gamma worker
 	soon 5 no_worker
 	started worker --config /run/open.conf

@@ -6,6 +6,7 @@
 #include "worker/bus_side.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "discovery/discovery.h"
@@ -13,6 +14,7 @@
 #include "worker/senders.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -24,6 +26,7 @@
 
 #define LINKS_MAX 8
 #define HELLO_EVERY_MS 2000
+#define SILENT_MS 25000
 #define COMMANDS_PORT 7400
 
 /* A coordinator that was found. */
@@ -42,7 +45,9 @@ struct side {
 	struct curve_keys keys;
 	struct roster *roster;
 	struct bus *bus;
-	struct discovery *discovery;
+	struct discovery *discovery; /* where coordinators come from */
+	struct discovery *announcer; /* with a fixed list: mDNS for being found only; else NULL */
+	char boot_id[37];
 	struct link links[LINKS_MAX];
 	size_t n_links;
 	struct link *asker; /* who is answered: the one that asked last */
@@ -127,13 +132,29 @@ static void on_peer(void *arg, enum discovery_event event, const struct discover
 	connect_link(s, l);
 }
 
+/* With a fixed list mDNS is for being found, not for finding. */
+static void on_stranger(void *arg, enum discovery_event event, const struct discovery_peer *peer)
+{
+	(void)arg;
+	(void)event;
+	(void)peer;
+}
+
 static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 {
 	struct msg_hello hello = {.node = options_str(s->options, OPT_node_id),
 				  .version = DROVER_VERSION,
+				  .boot_id = s->boot_id,
 				  .instance = s->instance,
 				  .wall_ms = clock_wall_ms()};
 	struct msg_head head = msg_head_new(MSG_TYPE_hello, 0, NULL);
+
+	/* Welcomes answer hellos: a coordinator that answers none may have moved. */
+	if (l->dealer && now_ms - l->last_ms > SILENT_MS) {
+		l->welcomed = false;
+		l->last_ms = now_ms;
+		discovery_refresh(s->discovery, l->id);
+	}
 
 	if (l->dealer && now_ms >= l->next_hello_ms) {
 		bus_send(l->dealer, NULL, &head, &hello, NULL);
@@ -225,7 +246,7 @@ static void forward(struct side *s, const struct wire_out *out, const void *body
 			log_debug("to %s: %s", s->asker->id, err.text);
 		return;
 	}
-	for (size_t i = 0; i < s->n_links; i++)
+	for (size_t i = 0; i < s->n_links && out->type != MSG_TYPE_caps; i++)
 		if (s->links[i].pub)
 			bus_send(s->links[i].pub, NULL, &head, m->body, NULL);
 	if (out->type == MSG_TYPE_caps) {
@@ -301,18 +322,28 @@ static int drop(const struct options *options, struct err *err)
 static int find_coordinators(struct side *s, struct err *err)
 {
 	const char *list = options_str(s->options, OPT_worker_coordinators);
+	bool mdns = options_flag(s->options, OPT_discovery_mdns);
 	struct discovery_self self = {.role = DISCOVERY_worker};
 	const struct roster_node *node =
 		roster_find(s->roster, options_str(s->options, OPT_node_id));
+	struct discovery *avahi = NULL;
 
 	str_copy(self.id, sizeof(self.id), options_str(s->options, OPT_node_id));
 	keys_fingerprint(s->keys.public, self.fingerprint);
 	self.ssh_port = node ? node->ssh_port : 22;
-	if (*list)
-		s->discovery =
-			discovery_list(list, DISCOVERY_coordinator, COMMANDS_PORT, on_peer, s, err);
-	else
-		s->discovery = discovery_avahi(&self, DISCOVERY_coordinator, on_peer, s, err);
+	if (!*list && !mdns) {
+		fail(err, ERR_config, "no way to a coordinator: mDNS is off and no list is given");
+		return err_fix(err, "set worker.coordinators, or discovery.mdns = yes");
+	}
+	if (mdns && !(avahi = discovery_avahi(&self, DISCOVERY_coordinator,
+					      *list ? on_stranger : on_peer, s, err)))
+		return -err->code;
+	if (!*list) {
+		s->discovery = avahi;
+		return 0;
+	}
+	s->announcer = avahi;
+	s->discovery = discovery_list(list, DISCOVERY_coordinator, COMMANDS_PORT, on_peer, s, err);
 	return s->discovery ? 0 : -err->code;
 }
 
@@ -338,9 +369,12 @@ static int open_all(struct side *s, struct err *err)
 
 static void turn(struct side *s, int signals)
 {
-	struct bus_poll_item items[3 + LINKS_MAX + SENDERS_MAX] = {
-		{.fd = s->executor}, {.fd = discovery_fd(s->discovery)}, {.fd = signals}};
-	size_t n = 3, senders_at = n + s->n_links;
+	struct bus_poll_item items[4 + LINKS_MAX + SENDERS_MAX] = {
+		{.fd = s->executor},
+		{.fd = discovery_fd(s->discovery)},
+		{.fd = signals},
+		{.fd = s->announcer ? discovery_fd(s->announcer) : -1}};
+	size_t n = 4, senders_at = n + s->n_links;
 	uint64_t now_ms = clock_mono_ms();
 	struct err err;
 
@@ -354,14 +388,16 @@ static void turn(struct side *s, int signals)
 		s->stopping = true;
 	if (items[0].ready)
 		on_executor(s);
-	for (size_t i = 3; i < senders_at; i++)
-		if (items[i].ready && s->links[i - 3].dealer)
-			drain(s, &s->links[i - 3]);
+	for (size_t i = 4; i < senders_at; i++)
+		if (items[i].ready && s->links[i - 4].dealer)
+			drain(s, &s->links[i - 4]);
 	for (size_t i = senders_at; i < n; i++)
 		if (items[i].ready)
 			senders_dispatch(s->senders, i - senders_at);
 	if (items[1].ready)
 		discovery_dispatch(s->discovery);
+	if (items[3].ready)
+		discovery_dispatch(s->announcer);
 	for (size_t i = 0; i < s->n_links; i++)
 		say_hello(s, &s->links[i], now_ms);
 }
@@ -374,6 +410,7 @@ static void close_all(struct side *s)
 	}
 	senders_free(&s->senders);
 	discovery_free(&s->discovery);
+	discovery_free(&s->announcer);
 	bus_free(&s->bus);
 	msg_free(&s->caps);
 	roster_free(&s->roster);
@@ -390,6 +427,7 @@ int bus_side_main(int executor_fd, const struct options *options)
 	s->options = options;
 	s->executor = executor_fd;
 	ulid_new(s->instance, clock_wall_ms());
+	file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", s->boot_id, sizeof(s->boot_id));
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -122,6 +123,27 @@ static bool holds_us(const char *path, int version)
 	       path_of_task(text, version, own, sizeof(own)) && is_below(own, path);
 }
 
+/* A version 1 freezer that the kernel has but nobody mounted here, as in a container that sees
+ * cgroup2 only: a mount of our own that is attached nowhere. */
+static int mount_detached(void)
+{
+	auto_close int fs = fsopen("cgroup", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, "freezer", NULL, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return fsmount(fs, FSMOUNT_CLOEXEC, 0);
+}
+
+static int open_top(int version, struct hierarchy *ret)
+{
+	if (find_hierarchy(version, ret))
+		return open(ret->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	str_copy(ret->top, sizeof(ret->top), "freezer:");
+	str_copy(ret->root, sizeof(ret->root), "/");
+	return version == 1 ? mount_detached() : -1;
+}
+
 /* Opens path of a hierarchy. 0, or -1 when this hierarchy has no group of its own for it. */
 static int open_in(const char *path, int version, struct cgroup *ret)
 {
@@ -129,7 +151,7 @@ static int open_in(const char *path, int version, struct cgroup *ret)
 	auto_close int top = -1;
 	const char *rest = path;
 
-	if (str_eq(path, "/") || strstr(path, "/..") || !find_hierarchy(version, h))
+	if (str_eq(path, "/") || strstr(path, "/..") || (top = open_top(version, h)) < 0)
 		return -1;
 	if (!str_eq(h->root, "/")) {
 		if (!is_below(path, h->root))
@@ -138,18 +160,16 @@ static int open_in(const char *path, int version, struct cgroup *ret)
 	}
 	if (*rest != '/' || !str_fmt(ret->path, sizeof(ret->path), "%s%s", h->top, rest))
 		return -1;
-	top = open(h->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ret->version = version;
-	ret->dir =
-		top < 0 ? -1
-			: file_open_beneath(top, rest + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	ret->dir = file_open_beneath(top, rest + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (ret->dir >= 0 && is_group(ret))
 		return 0;
 	cgroup_done(ret);
 	return -1;
 }
 
-int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct err *err)
+int cgroup_open_version(pid_t pid, int version, const char *cgroups_path, struct cgroup *ret,
+			struct err *err)
 {
 	auto_free char *text = NULL;
 	char proc[64], path[PATH_MAX];
@@ -158,16 +178,19 @@ int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct 
 	str_fmt(proc, sizeof(proc), "/proc/%d/cgroup", (int)pid);
 	if (file_read(proc, PROC_CGROUP_MAX, &text, NULL, NULL) < 0)
 		return fail(err, ERR_nosuch, "no process %d", (int)pid);
-	for (int version = 2; version >= 1; version--) {
-		if (!path_of_task(text, version, path, sizeof(path)))
-			continue;
+	if (path_of_task(text, version, path, sizeof(path))) {
 		cut_to_config(path, cgroups_path);
-		if (holds_us(path, version))
-			continue;
-		if (open_in(path, version, ret) == 0)
+		if (!holds_us(path, version) && open_in(path, version, ret) == 0)
 			return 0;
 	}
 	return fail(err, ERR_refused, "process %d has no control group of its own", (int)pid);
+}
+
+int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct err *err)
+{
+	int rc = cgroup_open_version(pid, 2, cgroups_path, ret, err);
+
+	return rc == -ERR_refused ? cgroup_open_version(pid, 1, cgroups_path, ret, err) : rc;
 }
 
 /* The top of a mounted tree; in a container's or a lab host's cgroup namespace it looks like any

@@ -18,7 +18,7 @@
 struct cgroup {
 	int version;         /* 1: the freezer hierarchy; 2 */
 	int dir;             /* descriptor of the directory, owned, -1 = none */
-	char path[PATH_MAX]; /* absolute */
+	char path[PATH_MAX]; /* absolute; "freezer:/…" where that hierarchy is not mounted */
 };
 
 /* The group of a container's init process. Where cgroups_path (config.json, may be NULL) names a
@@ -26,6 +26,10 @@ struct cgroup {
  * with the hierarchy that the task is not at the root of, version 2 first. -ERR_nosuch when the
  * task is gone, -ERR_refused when it shares our own group or has none of its own. */
 int cgroup_open(pid_t pid, const char *cgroups_path, struct cgroup *ret, struct err *err);
+
+/* The same in one hierarchy only: version 2, or 1 for the freezer's. */
+int cgroup_open_version(pid_t pid, int version, const char *cgroups_path, struct cgroup *ret,
+			struct err *err);
 
 /* The same by absolute path of the directory, for a journal that remembers it. */
 int cgroup_open_path(const char *path, struct cgroup *ret, struct err *err);

@@ -125,6 +125,22 @@ int freezer_thaw(const struct cgroup *cgroup, uint64_t limit_ms, struct err *err
 	return rc < 0 && !is_gone(rc) ? fail_errno(err, ERR_io, "thawing %s", cgroup->path) : 0;
 }
 
+int freezer_thaw_task(pid_t pid, const char *cgroups_path, uint64_t limit_ms, struct err *err)
+{
+	int rc = 0;
+
+	for (int version = 2; version >= 1 && rc == 0; version--) {
+		auto_cgroup struct cgroup c = {.dir = -1};
+
+		rc = cgroup_open_version(pid, version, cgroups_path, &c, err);
+		if (rc == 0)
+			rc = freezer_thaw(&c, limit_ms, err);
+		else if (rc == -ERR_refused)
+			rc = 0;
+	}
+	return rc;
+}
+
 int freezer_is_frozen(const struct cgroup *cgroup)
 {
 	auto_close int events = -1;

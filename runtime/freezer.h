@@ -15,6 +15,11 @@ int freezer_freeze(const struct cgroup *cgroup, uint64_t limit_ms, struct err *e
 /* Thaws and waits until it runs. A group that is gone is fine. */
 int freezer_thaw(const struct cgroup *cgroup, uint64_t limit_ms, struct err *err);
 
+/* Thaws whatever hierarchy a task is frozen in. For a restored container: where the host has a
+ * version 1 freezer beside version 2, CRIU under crun restores the source's hold into it
+ * (freezer.state = FROZEN), after the restore hook and without a word. */
+int freezer_thaw_task(pid_t pid, const char *cgroups_path, uint64_t limit_ms, struct err *err);
+
 /* 1 frozen, 0 not (also while freezing), -ERR_nosuch when the group is gone. */
 int freezer_is_frozen(const struct cgroup *cgroup);
 

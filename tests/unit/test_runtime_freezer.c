@@ -268,6 +268,9 @@ static void version_1_works_too(void **state)
 	ok(freezer_thaw(&c, 1000, &err));
 	assert_int_equal(freezer_is_frozen(&c), 0);
 	ok(freezer_freeze(&c, 1000, &err));
+	ok(freezer_thaw_task(pid, NULL, 1000, &err));
+	assert_int_equal(freezer_is_frozen(&c), 0);
+	ok(freezer_freeze(&c, 1000, &err));
 	ok(cgroup_kill(&c, 2000, &err));
 	waitpid(pid, NULL, 0);
 	ok(cgroup_remove(path, &err));

@@ -190,6 +190,7 @@ int config_run(struct cli *cli)
 int keygen_run(struct cli *cli)
 {
 	struct curve_keys keys = {0};
+	struct sign_keys sign = {0};
 	char fingerprint[KEY_FINGERPRINT_SIZE];
 	struct err err = {0};
 	int code;
@@ -200,17 +201,21 @@ int keygen_run(struct cli *cli)
 		code = keys_generate(cli->in.file, cli->in.request.force, &keys, &err);
 	if (code == -ERR_busy && !*err.fix)
 		err_fix(&err, "--force replaces it; this node's place in the roster is lost then");
+	if (!code)
+		code = sign_derive(&keys, &sign, &err);
 	if (code)
 		return report_err(cli, NULL, &err);
 	keys_fingerprint(keys.public, fingerprint);
 	if (cli->in.format == FORMAT_json)
-		print_object(cli, json_pack("{s:s, s:s, s:s}", "file", cli->in.file, "curve",
-					    keys.public, "fingerprint", fingerprint));
+		print_object(cli, json_pack("{s:s, s:s, s:s, s:s}", "file", cli->in.file, "curve",
+					    keys.public, "sign", sign.public, "fingerprint",
+					    fingerprint));
 	else if (cli->in.public_only || cli->in.quiet)
 		fprintf(cli->out, "%s\n", keys.public);
 	else
-		fprintf(cli->out, "%s, mode 0600\n  curve = %s\n  fingerprint %s\n", cli->in.file,
-			keys.public, fingerprint);
+		fprintf(cli->out, "%s, mode 0600\n  curve = %s\n  sign = %s\n  fingerprint %s\n",
+			cli->in.file, keys.public, sign.public, fingerprint);
+	sign_wipe(&sign);
 	keys_wipe(&keys);
 	return 0;
 }

@@ -69,6 +69,15 @@ static int set_curve(struct roster_node *node, const char *value, struct err *er
 	return 0;
 }
 
+static int set_sign(struct roster_node *node, const char *value, struct err *err)
+{
+	if (!sign_public_ok(value))
+		return fail(err, ERR_config, "the signing key is not %d hex digits",
+			    SIGN_PUBLIC_LEN);
+	str_copy(node->sign, sizeof(node->sign), value);
+	return 0;
+}
+
 /* "type base64 [comment]" as sshd(8) has it; the comment is dropped. The text later stands in
  * authorized_keys and known_hosts, so nothing but the two words' own alphabets gets through. */
 static int copy_ssh_key(char dst[ROSTER_SSH_KEY_SIZE], const char *value, struct err *err)
@@ -166,6 +175,7 @@ static const struct {
 } settings[] = {
 	{ "role",             set_role },
 	{ "curve",            set_curve },
+	{ "sign",             set_sign },
 	{ "ssh-host-key",     set_ssh_host_key },
 	{ "ssh-transfer-key", set_ssh_transfer_key },
 	{ "address",          set_address },
@@ -248,6 +258,7 @@ static int read_row(void *arg, const char *section, const char *name, const char
 /* clang-format on */
 COMPARE_BY(id)
 COMPARE_BY(curve)
+COMPARE_BY(sign)
 COMPARE_BY(ssh_host_key)
 COMPARE_BY(ssh_transfer_key)
 
@@ -285,6 +296,7 @@ static int index_nodes(struct roster *roster, struct err *err)
 		  "ssh-host-key: a copied machine needs new host keys" },
 		{ by_ssh_transfer_key, offsetof(struct roster_node, ssh_transfer_key),
 		  "ssh-transfer-key" },
+		{ by_sign, offsetof(struct roster_node, sign), "signing key" },
 	};
 	/* clang-format on */
 	const struct roster_node **index[ARRAY_LEN(fields)] = {0};
@@ -297,6 +309,7 @@ static int index_nodes(struct roster *roster, struct err *err)
 	roster->by_curve = index[1];
 	free(index[2]);
 	free(index[3]);
+	free(index[4]);
 	return r;
 }
 
@@ -398,6 +411,8 @@ void roster_authorized_keys(const struct roster *roster, FILE *out)
 void roster_print(const struct roster_node *node, FILE *out)
 {
 	fprintf(out, "[%s]\nrole = %s\ncurve = %s\n", node->id, role_name(node->role), node->curve);
+	if (node->sign[0])
+		fprintf(out, "sign = %s\n", node->sign);
 	if (node->ssh_host_key[0])
 		fprintf(out, "ssh-host-key = %s\n", node->ssh_host_key);
 	if (node->ssh_transfer_key[0])

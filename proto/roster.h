@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "proto/keys.h"
+#include "proto/sign.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,7 @@ struct roster_node {
 	enum role role;
 	bool revoked;                           /* refused for good, and dropped when connected */
 	char curve[KEY_Z85_SIZE];               /* public; always set */
+	char sign[SIGN_PUBLIC_SIZE];            /* public signing key, or "" */
 	char ssh_host_key[ROSTER_SSH_KEY_SIZE]; /* "type base64" without comment, or "" */
 	char ssh_transfer_key[ROSTER_SSH_KEY_SIZE];            /* the same */
 	char address[ROSTER_ADDRESS_MAX][ROSTER_ADDRESS_SIZE]; /* hosts or IPs, no ports */

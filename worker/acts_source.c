@@ -97,7 +97,9 @@ static int begin_check(struct executor *x, struct mig *m, struct err *err)
 	int rc;
 
 	str_copy(m->row.runtime, sizeof(m->row.runtime), m->ask.runtime);
-	rc = read_container(x, m, err);
+	rc = m->ask.peer_address[0] ? prover_knows(x->prover, m->row.peer, err) : 0;
+	if (!rc)
+		rc = read_container(x, m, err);
 	if (!rc)
 		rc = read_net(x, m, err);
 	if (!rc)

@@ -96,8 +96,10 @@ static int check_name(struct executor *x, struct mig *m, struct err *err)
 
 static int begin_check(struct executor *x, struct mig *m, struct err *err)
 {
-	int rc = check_name(x, m, err);
+	int rc = prover_knows(x->prover, m->row.peer, err);
 
+	if (!rc)
+		rc = check_name(x, m, err);
 	if (!rc && !m->ask.skip_mounts)
 		rc = check_paths(m, err);
 	if (!rc)

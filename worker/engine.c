@@ -104,20 +104,16 @@ static void fill_answer(struct mig *m, const struct wire_ask *ask, const struct 
 }
 
 /* The word that this side's state proves to the other. */
-static void add_proof(struct mig *m)
+static void add_proof(const struct executor *x, struct mig *m)
 {
-	static const char *const words[HANDOVER_STATES] = {
-		[HANDOVER_prepared] = "PREPARED",
-		[HANDOVER_released] = "GRANT",
-		[HANDOVER_running] = "RUNNING",
-		[HANDOVER_refused] = "REFUSED",
-	};
-	char *text = scratch_take(&m->scratch, 128);
+	const char *word = proof_word(m->row.side, m->row.state);
+	uint8_t *sig;
 
-	if (!words[m->row.state])
+	if (!word)
 		return;
-	handover_proof(text, words[m->row.state], m->row.migration, m->row.epoch);
-	m->answer.proof = (struct msg_bin){(const uint8_t *)text, strlen(text)};
+	sig = scratch_take(&m->scratch, SIGN_BYTES);
+	prover_sign(x->prover, &m->row, word, sig);
+	m->answer.proof = (struct msg_bin){sig, SIGN_BYTES};
 }
 
 static void answer(struct executor *x, struct mig *m, const struct err *failure)
@@ -127,7 +123,7 @@ static void answer(struct executor *x, struct mig *m, const struct err *failure)
 	size_t len;
 
 	fill_answer(m, &m->ask, failure);
-	add_proof(m);
+	add_proof(x, m);
 	if (msg_encode_body(MSG_TYPE_answer, &m->answer, &body, &len, &err)) {
 		log_err("answer cannot be encoded: %s\tmigration=%s", err.text, m->row.migration);
 		return;
@@ -148,7 +144,7 @@ static void answer_once(struct executor *x, const struct wire_ask *ask, const st
 	if (m)
 		once.row = m->row;
 	fill_answer(&once, ask, failure);
-	add_proof(&once);
+	add_proof(x, &once);
 	if (!msg_encode_body(MSG_TYPE_answer, &once.answer, &body, &len, &err))
 		send_answer(x, ask->request, body, len);
 	scratch_done(&once.scratch);
@@ -356,17 +352,11 @@ static struct mig *mig_for(struct executor *x, const struct wire_ask *ask)
 	return mig_new(x, &row);
 }
 
-static bool proof_good(const struct mig *m, const struct wire_ask *ask)
+static bool proof_good(struct executor *x, const struct mig *m, const struct wire_ask *ask)
 {
-	static const char *const words[STEP_COUNT] = {
-		[STEP_release] = "PREPARED",
-		[STEP_start] = "GRANT",
-		[STEP_abort] = "REFUSED",
-		[STEP_retire] = "RUNNING",
-	};
+	const char *word = proof_wanted(ask->step);
 
-	return words[ask->step] && handover_proof_ok(ask->proof, ask->proof_len, words[ask->step],
-						     ask->migration, m->row.epoch);
+	return word && prover_check(x->prover, &m->row, word, ask->proof, ask->proof_len);
 }
 
 static bool repeated(struct executor *x, struct mig *m, const struct wire_ask *ask)
@@ -425,8 +415,8 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 		rc = fail(err, ERR_refused, "epoch %llu is over, this is %llu",
 			  (unsigned long long)ask->epoch, (unsigned long long)m->row.epoch);
 	if (!rc)
-		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(m, ask), &plan,
-				   err);
+		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(x, m, ask),
+				   &plan, err);
 	if (rc)
 		answer_once(x, ask, m, err);
 	else if (!plan)

@@ -415,7 +415,10 @@ int executor_main(int bus_fd, const struct options *options)
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	str_fmt(path, sizeof(path), "%s/executor.journal", options_str(options, OPT_node_state));
-	if (prepare(x, &err) || journal_open(path, on_row, x, &x->journal, &err)) {
+	if (prepare(x, &err) ||
+	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),
+		       x->self, &x->prover, &err) ||
+	    journal_open(path, on_row, x, &x->journal, &err)) {
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);
 		return err_exit_code(err.code);
 	}
@@ -423,5 +426,6 @@ int executor_main(int bus_fd, const struct options *options)
 	recover(x);
 	loop(x, signals);
 	journal_close(&x->journal);
+	prover_free(&x->prover);
 	return 0;
 }

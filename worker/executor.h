@@ -14,6 +14,7 @@
 #include "runtime/runtime.h"
 #include "worker/handover.h"
 #include "worker/journal.h"
+#include "worker/proof.h"
 
 #include <poll.h>
 
@@ -66,6 +67,7 @@ struct executor {
 	const struct options *options;
 	int bus;
 	struct journal *journal;
+	struct prover *prover;
 	struct mig *migs;
 	uint64_t term;
 	char self[NAME_SIZE];

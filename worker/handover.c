@@ -5,10 +5,6 @@
 
 #include "base/mem.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-
 #define REC(name) \
 	{ \
 		HANDOVER_##name, 0 \
@@ -169,18 +165,4 @@ const char *handover_act_name(unsigned act)
 	};
 
 	return act < ARRAY_LEN(names) ? names[act] : "?";
-}
-
-void handover_proof(char ret[128], const char *word, const char *migration, uint64_t epoch)
-{
-	snprintf(ret, 128, "%s %s %" PRIu64, word, migration, epoch);
-}
-
-bool handover_proof_ok(const uint8_t *proof, size_t len, const char *word, const char *migration,
-		       uint64_t epoch)
-{
-	char wanted[128];
-
-	handover_proof(wanted, word, migration, epoch);
-	return len == strlen(wanted) && memcmp(proof, wanted, len) == 0;
 }

@@ -101,9 +101,4 @@ bool handover_is_away(enum handover_state state);
 const char *handover_state_name(unsigned state);
 const char *handover_act_name(unsigned act);
 
-/* Proofs until they are signed: "REFUSED <migration> <epoch>". Text in ret[128]. */
-void handover_proof(char ret[128], const char *word, const char *migration, uint64_t epoch);
-bool handover_proof_ok(const uint8_t *proof, size_t len, const char *word, const char *migration,
-		       uint64_t epoch);
-
 #endif

@@ -33,10 +33,10 @@ curve_keys() {
 	local name keys
 	for name in "${hosts[@]}"; do
 		keys=$cache/keys/$name
-		# Nothing but 40 characters of Z85 is a public key.
-		! grep -qsx '.\{40\}' "$keys/node.pub" || [ ! -s "$keys/node.key" ] || continue
+		! jq -e '.curve and .sign' "$keys/node.json" >/dev/null 2>&1 ||
+			[ ! -s "$keys/node.key" ] || continue
 		host_exec ctl drover keygen "/run/node-$name.key" >/dev/null
-		host_exec ctl drover keygen --public "/run/node-$name.key" >"$keys/node.pub"
+		host_exec ctl drover keygen --public --json "/run/node-$name.key" >"$keys/node.json"
 		host_exec ctl cat "/run/node-$name.key" >"$keys/node.key"
 		host_exec ctl rm -f "/run/node-$name.key"
 	done
@@ -51,7 +51,7 @@ roster() {
 		cat <<-END
 			[$name]
 			role = $(daemon_of "$name")
-			curve = $(cat "$keys/node.pub")
+			$(jq -r '"curve = \(.curve)\nsign = \(.sign)"' "$keys/node.json")
 			ssh-host-key = $(ssh_public "$keys/ssh_host_ed25519_key")
 			ssh-transfer-key = $(ssh_public "$keys/transfer_key")
 			address = 10.77.0.$(host_number "$name")

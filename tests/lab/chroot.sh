@@ -4,7 +4,8 @@
 # chroot.sh ROOT SRC LAB BUILD STAGE [CMAKE-ARG]…
 # Runs in a mount namespace of its own. Compiles SRC and the lab's programs inside an overlay of
 # ROOT; the sources are read-only there, and only BUILD and STAGE keep what is written. Without a
-# CMakeLists.txt in SRC only the lab's programs are made.
+# CMakeLists.txt in SRC only the lab's programs are made. With LAB_TEST=1 the unit tests are built
+# too, and run.
 
 set -euo pipefail
 
@@ -25,8 +26,12 @@ mount --bind "$build" "$new/build"
 mount --bind "$stage" "$new/stage"
 mount -t proc proc "$new/proc"
 mount --rbind /dev "$new/dev"
+mount --rbind /sys "$new/sys"
+# Tests make whiteouts, which an overlay refuses.
+mount -t tmpfs -o mode=1777 tmpfs "$new/tmp"
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+[ "${LAB_TEST-}" != 1 ] || set -- -DDROVER_TESTS=ON "$@"
 # shellcheck disable=SC2016 # expanded inside
 exec chroot "$new" bash -euo pipefail -c '
 	dir=/stage/usr/lib/drover-lab
@@ -46,4 +51,7 @@ exec chroot "$new" bash -euo pipefail -c '
 		{ cat /build/configure.log >&2; exit 1; }
 	make --no-print-directory -s -C /build/drover -j"$(nproc)" >&2
 	DESTDIR=/stage cmake --install /build/drover >/build/install.log
+	if [ "${LAB_TEST-}" = 1 ]; then
+		ctest --test-dir /build/drover -j 4 --output-on-failure --timeout 120
+	fi
 ' build "$@"

@@ -51,7 +51,7 @@ static int run(char *const argv[])
 	return waitpid(start(argv), &status, 0) > 0 && status == 0 ? 0 : -1;
 }
 
-static void stop(pid_t *child)
+static void end(pid_t *child)
 {
 	if (*child <= 0)
 		return;
@@ -130,8 +130,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	stop(&avahi_daemon);
-	stop(&bus_daemon);
+	end(&avahi_daemon);
+	end(&bus_daemon);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ static void nodes_find_each_other_and_outlive_the_daemon(void **state)
 	quiet(nodes, 2, 2000);
 	assert_string_equal(nodes[1].last.address, "10.77.0.1");
 
-	stop(&avahi_daemon);
+	end(&avahi_daemon);
 	quiet(nodes, 2, 1500);
 	assert_int_equal(nodes[0].gone + nodes[1].gone, 0);
 	start_avahi();
@@ -238,8 +238,8 @@ static void nodes_find_each_other_and_outlive_the_daemon(void **state)
 	discovery_free(&nodes[2].discovery);
 	assert_true(run_until(nodes, 2, &nodes[0].gone, 0, 15000));
 
-	stop(&avahi_daemon);
-	stop(&bus_daemon);
+	end(&avahi_daemon);
+	end(&bus_daemon);
 	quiet(nodes, 2, 1000);
 	start_bus();
 	start_avahi();

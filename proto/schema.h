@@ -474,7 +474,9 @@ enum step {
 #define X(name, number, who) STEP_##name = number,
 	STEP_TABLE(X)
 #undef X
+	/* clang-format off */
 	STEP_COUNT
+	/* clang-format on */
 };
 
 /* "hold", or "?" for a number that is no step; and back (STEP_none when unknown). */

@@ -46,7 +46,8 @@ static void keygen(const struct site *s, const char *name)
 	char path[PATH_MAX];
 
 	str_fmt(path, sizeof(path), "%s/%s", s->rig.dir, name);
-	run((const char *[]){KEYGEN, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path, NULL});
+	run((const char *[]){KEYGEN, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path,
+			     NULL});
 }
 
 static char *read_key(const struct site *s, const char *name)
@@ -211,10 +212,9 @@ static struct sender_msg do_connect(struct site *s)
 
 static struct sender_msg do_open(struct site *s, unsigned sessions)
 {
-	struct sender_msg msg = {.kind = SENDER_open,
-				 .open = {.epoch = RIG_EPOCH,
-					  .codec = CODEC_auto,
-					  .sessions = (uint8_t)sessions}};
+	struct sender_msg msg = {
+		.kind = SENDER_open,
+		.open = {.epoch = RIG_EPOCH, .codec = CODEC_auto, .sessions = (uint8_t)sessions}};
 
 	str_copy(msg.open.migration, sizeof(msg.open.migration), RIG_MIGRATION);
 	memcpy(msg.open.secret, s->rig.ticket.secret, sizeof(msg.open.secret));

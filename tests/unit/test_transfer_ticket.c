@@ -106,13 +106,12 @@ static void a_new_ticket_replaces_a_used_one(void **state)
 	(void)state;
 	rig_init(&rig);
 	memcpy(old, rig.ticket.secret, sizeof(old));
-	assert_int_equal(ticket_claim(rig.tickets, RIG_MIGRATION, RIG_EPOCH, old, 0, &t, cookie,
-				      NULL),
-			 0);
+	assert_int_equal(
+		ticket_claim(rig.tickets, RIG_MIGRATION, RIG_EPOCH, old, 0, &t, cookie, NULL), 0);
 	rig_new_ticket(&rig, 1 << 20);
-	assert_int_equal(ticket_claim(rig.tickets, RIG_MIGRATION, RIG_EPOCH, old, 0, &t, cookie,
-				      NULL),
-			 -ERR_denied);
+	assert_int_equal(
+		ticket_claim(rig.tickets, RIG_MIGRATION, RIG_EPOCH, old, 0, &t, cookie, NULL),
+		-ERR_denied);
 	assert_int_equal(ticket_claim(rig.tickets, RIG_MIGRATION, RIG_EPOCH, rig.ticket.secret, 0,
 				      &t, cookie, NULL),
 			 0);

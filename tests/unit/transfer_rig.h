@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * One migration's transfer without SSH: staging directories, a ticket, receivers in child processes
- * behind socketpairs, readers in child processes. Everything lives below one temporary directory. */
+ * behind socketpairs, readers in child processes. Everything lives below one temporary directory.
+ */
 #ifndef TESTS_TRANSFER_RIG_H
 #define TESTS_TRANSFER_RIG_H
 

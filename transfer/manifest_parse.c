@@ -254,6 +254,8 @@ static void place_xattrs(struct manifest *m)
 	const struct manifest_xattr *at = m->xattrs;
 
 	for (size_t i = 0; i < m->n_entries; i++) {
+		if (!m->entries[i].n_xattrs)
+			continue;
 		m->entries[i].xattrs = at;
 		at += m->entries[i].n_xattrs;
 	}

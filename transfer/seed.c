@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst) says which pages criu would dump:
- * of private mappings those that are present and not the file's own, of shared anonymous ones those
- * that are present. Nothing else is read, so that a large empty mapping costs little. */
+ * Of private mappings only pages that are there and not the file's own are read, of shared
+ * anonymous ones those that are there: what criu would dump. */
 #include "transfer/seed.h"
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "transfer/present.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PM_PRESENT (1ull << 63)
-#define PM_FILE (1ull << 61) /* page of a file, or shared anonymous */
-#define MAP_ENTRIES 8192     /* pagemap entries looked at in one read */
 
 struct range {
 	uint64_t start, end;
@@ -59,70 +55,39 @@ static bool parse_range(const char *line, struct range *ret)
 	       str_starts(line + path, "/SYSV");
 }
 
-/* Pages [at, at + n) of the address space, which are all present. A page that has gone by now is
- * left out. */
-static int send_run(struct seed *seed, struct push *push, int mem, uint64_t at, unsigned n,
-		    struct err *err)
+/* Where a round is. */
+struct round {
+	struct seed *seed;
+	struct push *push;
+	int mem;
+};
+
+/* At most PAGE_RUN pages; *ret_n were taken. A page that has gone by now is left out. */
+static int send_some(struct round *round, uint64_t at, uint64_t pages, uint64_t *ret_n,
+		     struct err *err)
 {
-	ssize_t got = pread(mem, seed->buf, (size_t)n * PAGE_BYTES, (off_t)at);
+	uint8_t *buf = round->seed->buf;
+	size_t want = pages < PAGE_RUN ? pages : PAGE_RUN;
+	ssize_t got = pread(round->mem, buf, want * PAGE_BYTES, (off_t)at);
 	unsigned whole = got > 0 ? (unsigned)((size_t)got / PAGE_BYTES) : 0;
-	int r = whole ? push_pages(push, 0, seed->buf, whole, NULL, err) : 0;
 
-	seed->read_bytes += (uint64_t)whole * PAGE_BYTES;
-	if (r || whole == n)
-		return r;
-	if (whole + 1 >= n)
-		return 0;
-	return send_run(seed, push, mem, at + (whole + 1ull) * PAGE_BYTES, n - whole - 1, err);
+	*ret_n = whole < want ? whole + 1 : want;
+	round->seed->read_bytes += (uint64_t)whole * PAGE_BYTES;
+	return whole ? push_pages(round->push, 0, buf, whole, NULL, err) : 0;
 }
 
-static bool worth(uint64_t entry, bool shared)
+static int send_run(void *arg, uint64_t start, uint64_t pages, struct err *err)
 {
-	return (entry & PM_PRESENT) && (shared || !(entry & PM_FILE));
-}
+	struct round *round = arg;
+	uint64_t n;
 
-static int send_block(struct seed *seed, struct push *push, int mem, const uint64_t *entries,
-		      size_t n, uint64_t at, bool shared, struct err *err)
-{
-	for (size_t i = 0; i < n;) {
-		size_t from = i;
-		int r;
+	for (uint64_t i = 0; i < pages; i += n) {
+		int r = send_some(round, start + i * PAGE_BYTES, pages - i, &n, err);
 
-		while (i < n && i - from < PAGE_RUN && worth(entries[i], shared))
-			i++;
-		r = i > from ? send_run(seed, push, mem, at + from * PAGE_BYTES,
-					(unsigned)(i - from), err)
-			     : 0;
-		if (!r && i > from)
-			r = push_wait(push, NULL, 0, 0, err);
+		if (!r)
+			r = push_wait(round->push, NULL, 0, 0, err);
 		if (r)
 			return r;
-		i += i == from;
-	}
-	return 0;
-}
-
-static int send_range(struct seed *seed, struct push *push, const struct seed_process *p,
-		      const struct range *range, struct err *err)
-{
-	static uint64_t entries[MAP_ENTRIES];
-	uint64_t at = range->start;
-
-	while (at < range->end) {
-		uint64_t want = (range->end - at) / PAGE_BYTES;
-		ssize_t got;
-		int r;
-
-		if (want > MAP_ENTRIES)
-			want = MAP_ENTRIES;
-		got = pread(p->pagemap, entries, want * 8, (off_t)(at / PAGE_BYTES * 8));
-		if (got < 8)
-			return 0;
-		r = send_block(seed, push, p->mem, entries, (size_t)got / 8, at, range->shared,
-			       err);
-		if (r)
-			return r;
-		at += (uint64_t)got / 8 * PAGE_BYTES;
 	}
 	return 0;
 }
@@ -132,6 +97,7 @@ static int send_process(struct seed *seed, struct push *push, const struct seed_
 {
 	auto_free char *line = NULL;
 	auto_fclose FILE *maps = fdopen(dup(p->maps), "r");
+	struct round round = {seed, push, p->mem};
 	struct range range;
 	size_t size = 0;
 	int r = 0;
@@ -140,7 +106,8 @@ static int send_process(struct seed *seed, struct push *push, const struct seed_
 		return 0;
 	while (!r && getline(&line, &size, maps) > 0)
 		if (parse_range(line, &range))
-			r = send_range(seed, push, p, &range, err);
+			r = present_pages(p->pagemap, range.start, range.end, range.shared,
+					  send_run, &round, err);
 	return r;
 }
 

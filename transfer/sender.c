@@ -48,7 +48,8 @@ static int sender_wait(void *arg, struct pollfd *fds, nfds_t n, int timeout_ms, 
 	int got;
 
 	if (n)
-		memcpy(all, fds, n * sizeof(*fds));
+		if (n)
+			memcpy(all, fds, n * sizeof(*fds));
 	all[n] = (struct pollfd){.fd = s->fd, .events = POLLIN};
 	do
 		got = poll(all, n + 1, timeout_ms);

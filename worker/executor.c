@@ -188,31 +188,9 @@ static bool quiet(const struct executor *x)
 	return true;
 }
 
-static void on_hold_deadline(struct executor *x, struct mig *m)
-{
-	struct err err;
-
-	log_warn("hold deadline passed, resuming\tmigration=%s container=%s node=%s",
-		 m->row.migration, m->row.container, x->self);
-	if (!m->plan) {
-		mig_begin(x, m, handover_abort_plan(), true);
-		return;
-	}
-	fail(&err, ERR_timeout, "the hold deadline passed before the container was released");
-	mig_fail(x, m, &err);
-}
-
 static void on_timers(struct executor *x, uint64_t now_ms)
 {
-	uint64_t boot_ms = clock_boot_ms();
-
-	for (struct mig *m = x->migs, *next; m; m = next) {
-		next = m->next;
-		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
-		    boot_ms >= m->row.hold_until_boot_ms &&
-		    !(m->plan && m->plan == handover_abort_plan()))
-			on_hold_deadline(x, m);
-	}
+	recover_holds(x);
 	if (now_ms >= x->next_beat_ms) {
 		facts_beat(x, now_ms);
 		x->next_beat_ms = now_ms + options_u64(x->options, OPT_coordinator_interval);
@@ -315,24 +293,15 @@ static void loop(struct executor *x, int signals)
 
 /* --- start --- */
 
-static void on_row(void *arg, const struct handover_row *row)
-{
-	struct executor *x = arg;
-	struct mig *m = mig_new(x, row);
-
-	m->journalled = true;
-	if (row->term > x->term)
-		x->term = row->term;
-}
-
 /* A target that died between its record and its word to the hook has killed the restored tasks:
  * nobody runs, and only a person may go back to the source's frozen copy. The runtime may still be
  * at the end of a restore that was let go, so it gets a moment. */
-static bool runs(const struct mig *m)
+static bool runs(struct executor *x, const struct mig *m)
 {
 	const struct runtime_driver *driver = runtime_find(m->row.runtime);
 	struct runtime_container found;
 
+	(void)x;
 	for (int i = 0; driver && i < 10; i++) {
 		if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
 		    (str_eq(found.status, "running") || str_eq(found.status, "paused")))
@@ -340,24 +309,6 @@ static bool runs(const struct mig *m)
 		poll(NULL, 0, 200);
 	}
 	return false;
-}
-
-/* Whatever the journal knows is brought to a safe end, or waits for the other side. */
-static void recover(struct executor *x)
-{
-	for (struct mig *m = x->migs, *next; m; m = next) {
-		bool same_boot = str_eq(m->row.boot_id, x->boot_id) &&
-				 (m->row.state != HANDOVER_running || runs(m));
-		const struct handover_plan *plan;
-
-		next = m->next;
-		plan = handover_recover(m->row.side, m->row.state, same_boot);
-		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
-			 m->row.migration, m->row.container, handover_state_name(m->row.state),
-			 plan ? plan->name : "none");
-		if (plan)
-			mig_begin(x, m, plan, true);
-	}
 }
 
 static int prepare(struct executor *x, struct err *err)
@@ -418,12 +369,12 @@ int executor_main(int bus_fd, const struct options *options)
 	if (prepare(x, &err) ||
 	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),
 		       x->self, &x->prover, &err) ||
-	    journal_open(path, on_row, x, &x->journal, &err)) {
+	    journal_open(path, recover_row, x, &x->journal, &err)) {
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);
 		return err_exit_code(err.code);
 	}
 	facts_start(x);
-	recover(x);
+	recover_all(x, runs);
 	loop(x, signals);
 	journal_close(&x->journal);
 	prover_free(&x->prover);

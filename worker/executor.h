@@ -126,6 +126,14 @@ struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 
+/* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows
+ * is brought to a safe end, or waits for the other side; and holds whose deadline has passed. runs
+ * says whether the target's container is there. */
+typedef bool recover_runs(struct executor *x, const struct mig *m);
+void recover_row(void *arg, const struct handover_row *row);
+void recover_all(struct executor *x, recover_runs *runs);
+void recover_holds(struct executor *x);
+
 /* worker/facts.c */
 void facts_start(struct executor *x);
 void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable */

@@ -162,12 +162,13 @@ static const struct command commands[] = {
 	{ .name = "config", .group = GROUP_setup,
 	  .help = "settings, their values and where they come from",
 	  .more = "Every setting is listed with its section. --check reads a file, says what is "
-		  "wrong in which line, and changes nothing.",
+		  "wrong in which line, and changes nothing. --example prints a file to begin with.",
 	  .examples = {
 		{ "drover config", "all settings in force" },
 		{ "drover config -o wide", "with limits and help" },
-		{ "drover config --check new.conf", "before installing it" } },
-	  .flags = FLAGS_TABLE | FLAG(checkfile), .noun = &noun_settings, .run = config_run },
+		{ "drover config --check new.conf", "before installing it" },
+		{ "drover config --example > new.conf", "a file to begin with" } },
+	  .flags = FLAGS_TABLE | FLAG(checkfile) | FLAG(example), .noun = &noun_settings, .run = config_run },
 
 	{ .name = "keygen", .group = GROUP_setup,
 	  .help = "make this node's key",

@@ -45,6 +45,7 @@ struct invocation {
 	bool public_only;
 	const char *file;
 	const char *check_file;
+	bool example;
 	const char *word;
 	const char *second_word;
 };
@@ -104,6 +105,8 @@ enum value_kind {
 	  "print the public half of an existing key file") \
 	X(checkfile, 0,  "check",      "FILE", VALUE_file,     AT(check_file), NULL, 4095, \
 	  "only say whether this file is right") \
+	X(example,   0,  "example",    NULL,   VALUE_flag,     AT(example), NULL, 0, \
+	  "print a configuration with every setting at its default, commented out") \
 	X(output,    'o', "output",    "FORM", VALUE_choice,   AT(format), FORMAT_WORDS, 0, \
 	  "table, wide, json or plain (tab separated)") \
 	X(json,      0,  "json",       NULL,   VALUE_constant, AT(format), NULL, FORMAT_json, \

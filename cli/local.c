@@ -165,6 +165,24 @@ static int check_config(struct cli *cli)
 	return 0;
 }
 
+/* A file that changes nothing until lines of it are uncommented. */
+static int print_example(struct cli *cli)
+{
+	const char *section = "";
+
+	fputs("# Configuration of drover, the same on every node but for [node]. Each line shows a "
+	      "default.\n",
+	      cli->out);
+	for (const struct setting *r = setting_rows; r < setting_rows + OPTION_COUNT; r++) {
+		if (!str_eq(section, r->section))
+			fprintf(cli->out, "\n[%s]\n", r->section);
+		section = r->section;
+		fprintf(cli->out, "# %s\n#%s =%s%s\n", r->help, r->name, *r->def ? " " : "",
+			r->def);
+	}
+	return 0;
+}
+
 int config_run(struct cli *cli)
 {
 	auto_free struct setting *settings = mem_new(OPTION_COUNT, sizeof(*settings));
@@ -172,6 +190,8 @@ int config_run(struct cli *cli)
 
 	if (cli->in.check_file)
 		return check_config(cli);
+	if (cli->in.example)
+		return print_example(cli);
 	defaults = options_new();
 	for (int option = 0; option < OPTION_COUNT; option++) {
 		char value[sizeof(settings->value)];

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "base/str.h"
 #include "transfer/receiver.h"
+#include "transfer/tell.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -21,12 +22,17 @@
 
 #define PIPE_BYTES (1024 * 1024)
 
+static bool asks_to_tell(void)
+{
+	return str_eq(getenv("SSH_ORIGINAL_COMMAND"), "tell");
+}
+
 /* sshd puts what the client asked for there; the forced command runs whatever it was. */
 static int check_command(struct err *err)
 {
 	const char *command = getenv("SSH_ORIGINAL_COMMAND");
 
-	if (!command || !*command || str_eq(command, "receive"))
+	if (!command || !*command || str_eq(command, "receive") || asks_to_tell())
 		return 0;
 	return fail(err, ERR_refused, "this key can only send a migration's payload");
 }
@@ -64,7 +70,9 @@ int main(int argc, char **argv)
 	if (!r)
 		r = tickets_dir(argc == 3 ? argv[2] : DROVER_CONFIG, tickets, sizeof(tickets),
 				&err);
-	if (!r) {
+	if (!r && asks_to_tell()) {
+		r = tell_relay(tickets, STDIN_FILENO, STDOUT_FILENO, &err);
+	} else if (!r) {
 		fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 		wire = wire_fd_new(STDIN_FILENO, STDOUT_FILENO);
 		r = receiver_run(wire, &config, &err);

@@ -12,6 +12,7 @@
 #include "discovery/discovery.h"
 #include "proto/bus.h"
 #include "worker/senders.h"
+#include "worker/tell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,7 @@ struct side {
 	size_t n_links;
 	struct link *asker; /* who is answered: the one that asked last */
 	struct senders *senders;
+	struct tells *tells;
 	char instance[ULID_SIZE];
 	struct msg *caps; /* the last capability record, for coordinators that come later */
 	bool stopping;
@@ -239,6 +241,8 @@ static void forward(struct side *s, const struct wire_out *out, const void *body
 		log_err("the executor's message cannot be read: %s", err.text);
 		return;
 	}
+	if (out->type == MSG_TYPE_answer && tells_answer(s->tells, out->request, m->answer))
+		return;
 	if (out->type == MSG_TYPE_answer || out->type == MSG_TYPE_ack ||
 	    out->type == MSG_TYPE_progress) {
 		if (s->asker && s->asker->dealer &&
@@ -297,6 +301,8 @@ static void on_executor(struct side *s)
 			continue;
 		if (out->kind == WIRE_MESSAGE)
 			forward(s, out, buf + sizeof(*out));
+		else if (out->kind == WIRE_TELL)
+			tells_start(s->tells, out, buf + sizeof(*out));
 		else
 			senders_command(s->senders, out, mem_take_fd(&fd));
 	}
@@ -364,17 +370,18 @@ static int open_all(struct side *s, struct err *err)
 	if (rc)
 		return rc;
 	s->senders = senders_new(s->options, s->roster, s->executor);
-	return find_coordinators(s, err);
+	rc = tells_new(s->options, s->roster, s->executor, &s->tells, err);
+	return rc ? rc : find_coordinators(s, err);
 }
 
 static void turn(struct side *s, int signals)
 {
-	struct bus_poll_item items[4 + LINKS_MAX + SENDERS_MAX] = {
+	struct bus_poll_item items[4 + LINKS_MAX + SENDERS_MAX + 2 * TELLS_MAX + 1] = {
 		{.fd = s->executor},
 		{.fd = discovery_fd(s->discovery)},
 		{.fd = signals},
 		{.fd = s->announcer ? discovery_fd(s->announcer) : -1}};
-	size_t n = 4, senders_at = n + s->n_links;
+	size_t n = 4, senders_at = n + s->n_links, tells_at = senders_at + SENDERS_MAX;
 	uint64_t now_ms = clock_mono_ms();
 	struct err err;
 
@@ -382,6 +389,8 @@ static void turn(struct side *s, int signals)
 		items[n] = (struct bus_poll_item){.sock = s->links[i].dealer, .fd = -1};
 	for (size_t i = 0; i < SENDERS_MAX; i++, n++)
 		items[n] = (struct bus_poll_item){.fd = senders_fd(s->senders, i)};
+	for (size_t i = 0; i < 2 * TELLS_MAX + 1; i++, n++)
+		items[n] = (struct bus_poll_item){.fd = tells_fd(s->tells, i)};
 	if (bus_poll(items, n, 500, &err) < 0)
 		log_warn("poll: %s", err.text);
 	if (items[2].ready)
@@ -391,7 +400,10 @@ static void turn(struct side *s, int signals)
 	for (size_t i = 4; i < senders_at; i++)
 		if (items[i].ready && s->links[i - 4].dealer)
 			drain(s, &s->links[i - 4]);
-	for (size_t i = senders_at; i < n; i++)
+	for (size_t i = tells_at; i < n; i++)
+		if (items[i].ready)
+			tells_dispatch(s->tells, i - tells_at);
+	for (size_t i = senders_at; i < tells_at; i++)
 		if (items[i].ready)
 			senders_dispatch(s->senders, i - senders_at);
 	if (items[1].ready)
@@ -409,6 +421,7 @@ static void close_all(struct side *s)
 		bus_sock_free(&s->links[i].pub);
 	}
 	senders_free(&s->senders);
+	tells_free(&s->tells);
 	discovery_free(&s->discovery);
 	discovery_free(&s->announcer);
 	bus_free(&s->bus);

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define RESERVE_LIMIT_MS (2 * 3600 * 1000)
+
 struct mig *mig_find(struct executor *x, const char *migration)
 {
 	struct mig *m = x->migs;
@@ -168,6 +170,23 @@ static void acknowledge(struct executor *x, const struct wire_ask *ask)
 
 /* --- plans --- */
 
+/* When this host gives up waiting in a state, CLOCK_BOOTTIME; 0 = never. */
+static uint64_t give_up_at(const struct executor *x, uint8_t state)
+{
+	uint64_t hold_ms = options_u64(x->options, OPT_worker_hold);
+
+	switch (state) {
+	case HANDOVER_held:
+		return clock_boot_ms() + hold_ms;
+	case HANDOVER_prepared: /* refusing is always safe, and a RELEASED source waits for it */
+		return clock_boot_ms() + 2 * hold_ms;
+	case HANDOVER_reserved:
+		return clock_boot_ms() + RESERVE_LIMIT_MS;
+	default:
+		return 0;
+	}
+}
+
 static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
 {
 	uint8_t before = m->row.state;
@@ -175,9 +194,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	int rc;
 
 	m->row.state = state;
-	if (state == HANDOVER_held)
-		m->row.hold_until_boot_ms =
-			clock_boot_ms() + options_u64(x->options, OPT_worker_hold);
+	m->row.hold_until_boot_ms = give_up_at(x, state);
 	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
 	crash_point(point);
 	rc = journal_append(x->journal, &m->row, err);
@@ -424,20 +441,52 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 	return plan;
 }
 
+/* A migration that was closed here: what is over stays over. */
+static void ask_closed(struct executor *x, const struct wire_ask *ask)
+{
+	struct mig closed = {.row.state = HANDOVER_closed};
+	const struct handover_plan *plan;
+	struct err err = {0};
+	int rc = handover_plan(str_eq(ask->source, x->self) ? SIDE_source : SIDE_target,
+			       HANDOVER_closed, ask->step, true, &plan, &err);
+
+	answer_once(x, ask, &closed, rc || plan ? &err : NULL);
+}
+
+static int admit(struct executor *x, const struct wire_ask *ask, const struct mig *m,
+		 struct err *err)
+{
+	if (!ids_good(ask, err))
+		return -err->code;
+	if (ask->direct)
+		return m && ask->step == STEP_start
+			       ? 0
+			       : fail(err, ERR_nosuch, "this host knows no such migration");
+	if (ask->term < x->term)
+		return fail(err, ERR_refused, "a newer coordinator (term %llu) leads",
+			    (unsigned long long)x->term);
+	return m ? 0 : busy_elsewhere(x, ask, err);
+}
+
 void mig_ask(struct executor *x, const struct wire_ask *ask)
 {
 	struct mig *m = mig_find(x, ask->migration);
 	const struct handover_plan *plan;
 	struct err err = {0};
 
-	if (!ids_good(ask, &err) ||
-	    (ask->term < x->term && fail(&err, ERR_refused, "a newer coordinator (term %llu) leads",
-					 (unsigned long long)x->term)) ||
-	    (!m && busy_elsewhere(x, ask, &err))) {
+	if (!m && ulid_ok(ask->migration) && journal_closed(x->journal, ask->migration)) {
+		ask_closed(x, ask);
+		return;
+	}
+	if (admit(x, ask, m, &err)) {
 		answer_once(x, ask, m, &err);
 		return;
 	}
-	x->term = ask->term;
+	if (!ask->direct) {
+		x->term = ask->term;
+		if (m)
+			m->asked_ms = clock_mono_ms();
+	}
 	if (m && repeated(x, m, ask))
 		return;
 	if (ask->step == STEP_report) {
@@ -458,7 +507,8 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 		return;
 	if (m->row.state == HANDOVER_none)
 		m->row.epoch = ask->epoch;
-	m->row.term = ask->term;
+	if (!ask->direct)
+		m->row.term = ask->term;
 	if (ask->step == STEP_check && m->row.side == SIDE_source)
 		str_copy(m->row.peer, sizeof(m->row.peer), ask->target); /* the next candidate */
 	m->ask = *ask;

@@ -140,6 +140,17 @@ static void on_sent(struct executor *x, struct wire_sent *sent)
 		mig_event(x, m);
 }
 
+/* The target's own word, by the direct path. */
+static void on_told(struct executor *x, struct wire_told *in)
+{
+	struct told *told = &in->told;
+
+	if (told->proof_len > sizeof(told->proof))
+		return;
+	told->migration[ULID_LEN] = told->state[sizeof(told->state) - 1] = '\0';
+	recover_told(x, told);
+}
+
 /* False when the bus side has closed its end. */
 static bool on_bus(struct executor *x)
 {
@@ -147,6 +158,7 @@ static bool on_bus(struct executor *x)
 		struct wire_in_head head;
 		struct wire_ask ask;
 		struct wire_sent sent;
+		struct wire_told told;
 	} in;
 	ssize_t n = recv(x->bus, &in, sizeof(in), MSG_DONTWAIT);
 
@@ -158,6 +170,8 @@ static bool on_bus(struct executor *x)
 		return true;
 	if (in.head.kind == WIRE_SENT && n == sizeof(in.sent)) {
 		on_sent(x, &in.sent);
+	} else if (in.head.kind == WIRE_TOLD && n == sizeof(in.told)) {
+		on_told(x, &in.told);
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
 		char *texts[] = {in.ask.migration, in.ask.request,      in.ask.container,
 				 in.ask.source,    in.ask.target,       in.ask.runtime,
@@ -190,7 +204,7 @@ static bool quiet(const struct executor *x)
 
 static void on_timers(struct executor *x, uint64_t now_ms)
 {
-	recover_holds(x);
+	recover_waits(x, now_ms);
 	if (now_ms >= x->next_beat_ms) {
 		facts_beat(x, now_ms);
 		x->next_beat_ms = now_ms + options_u64(x->options, OPT_coordinator_interval);

@@ -53,6 +53,7 @@ struct mig {
 	struct bundle bundle;
 	struct rootfs_mount rootfs;
 	struct msg_figures figures;
+	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
 	uint64_t gate_closed_us, act_began_us;
 	uint8_t digest[32];
 	bool has_digest;
@@ -127,12 +128,14 @@ void mig_drop(struct executor *x, struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 
 /* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows
- * is brought to a safe end, or waits for the other side; and holds whose deadline has passed. runs
+ * is brought to a safe end, or waits for the other side; waits that have lasted too long; and the
+ * target's word by the direct path. runs
  * says whether the target's container is there. */
 typedef bool recover_runs(struct executor *x, const struct mig *m);
 void recover_row(void *arg, const struct handover_row *row);
 void recover_all(struct executor *x, recover_runs *runs);
-void recover_holds(struct executor *x);
+void recover_waits(struct executor *x, uint64_t now_ms);
+void recover_told(struct executor *x, const struct told *told);
 
 /* worker/facts.c */
 void facts_start(struct executor *x);

@@ -61,7 +61,7 @@ static const struct {
 	{STEP_check, SIDE_source, IN(none) | IN(own), 0, false, &check_source},
 	{STEP_sync, SIDE_source, IN(none) | IN(own), 0, false, &sync_source},
 	{STEP_hold, SIDE_source, IN(own), 0, false, &hold_source},
-	{STEP_release, SIDE_source, IN(held), IN(released), true, &release_source},
+	{STEP_release, SIDE_source, IN(held), IN(released) | IN(done), true, &release_source},
 	{STEP_abort, SIDE_source, IN(held), IN(none) | IN(own) | IN(closed), false, &abort_source},
 	{STEP_abort, SIDE_source, IN(released), 0, true, &abort_source},
 	{STEP_retire, SIDE_source, IN(released) | IN(done), IN(closed), true, &retire_source},
@@ -138,6 +138,16 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 const struct handover_plan *handover_abort_plan(void)
 {
 	return &abort_source;
+}
+
+const struct handover_plan *handover_refuse_plan(void)
+{
+	return &refuse_target;
+}
+
+const struct handover_plan *handover_retire_plan(void)
+{
+	return &retire_source;
 }
 
 bool handover_is_away(enum handover_state state)

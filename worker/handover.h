@@ -61,9 +61,10 @@ struct handover_row {
 	uint8_t side;  /* enum handover_side */
 	uint8_t state; /* enum handover_state */
 	uint64_t epoch, term;
-	uint64_t hold_until_boot_ms; /* CLOCK_BOOTTIME; HELD only */
-	int32_t pid;                 /* init of the container */
-	uint8_t made_bundle;         /* target: the bundle directory was made by us */
+	uint64_t
+		hold_until_boot_ms; /* CLOCK_BOOTTIME; HELD, RESERVED, PREPARED: then it gives up */
+	int32_t pid;                /* init of the container */
+	uint8_t made_bundle;        /* target: the bundle directory was made by us */
 	struct net_state net;
 };
 
@@ -94,6 +95,12 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 
 /* The plan of a source that gives up by itself (hold deadline, lost sender). */
 const struct handover_plan *handover_abort_plan(void);
+
+/* The plan of a target that gives up by itself (nobody came with the grant). */
+const struct handover_plan *handover_refuse_plan(void);
+
+/* The plan of a source that has the target's RUNNING. */
+const struct handover_plan *handover_retire_plan(void);
 
 /* Whether the container of a source in this state must not run here. */
 bool handover_is_away(enum handover_state state);

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 
 #define ROW_MAGIC 0x44524a31 /* "DRJ1" */
-#define REWRITE_ABOVE 1000
+#define REWRITE_ABOVE 10000
+#define TOMBS_MAX 4096
 
 struct row {
 	uint32_t magic;
@@ -24,8 +25,15 @@ struct row {
 	struct handover_row data;
 };
 
+/* The newest closed migrations: their ids are tombstones, nothing may begin under them again. */
+struct tombs {
+	char (*v)[ULID_SIZE];
+	size_t n, next; /* a ring once it is full */
+};
+
 struct journal {
 	int fd;
+	struct tombs tombs;
 	char path[PATH_MAX];
 	uint64_t seq;
 	off_t end;
@@ -39,6 +47,23 @@ static uint32_t row_crc(const struct row *row)
 static bool row_good(const struct row *row)
 {
 	return row->magic == ROW_MAGIC && row->crc == row_crc(row);
+}
+
+static void tombs_add(struct tombs *tombs, const char *migration)
+{
+	if (!tombs->v)
+		tombs->v = mem_new(TOMBS_MAX, sizeof(*tombs->v));
+	str_copy(tombs->v[tombs->next], ULID_SIZE, migration);
+	tombs->next = (tombs->next + 1) % TOMBS_MAX;
+	tombs->n += tombs->n < TOMBS_MAX;
+}
+
+bool journal_closed(const struct journal *j, const char *migration)
+{
+	for (size_t i = 0; i < j->tombs.n; i++)
+		if (str_eq(j->tombs.v[i], migration))
+			return true;
+	return false;
 }
 
 struct rows {
@@ -85,31 +110,45 @@ static int replay(struct journal *j, struct rows *rows, struct err *err)
 		}
 		j->seq = row.seq;
 		rows_put(rows, &row.data);
+		if (row.data.state == HANDOVER_closed)
+			tombs_add(&j->tombs, row.data.migration);
 	}
 	if (j->end < st.st_size && ftruncate(j->fd, j->end) < 0)
 		return fail_errno(err, ERR_io, "cutting the torn end of %s", j->path);
 	return 0;
 }
 
+static void row_fill(struct journal *j, struct row *row, const struct handover_row *data)
+{
+	memset(row, 0, sizeof(*row));
+	row->magic = ROW_MAGIC;
+	row->seq = ++j->seq;
+	row->data = *data;
+	row->crc = row_crc(row);
+}
+
 static int rewrite(struct journal *j, const struct rows *rows, struct err *err)
 {
-	auto_free struct row *out = mem_new(rows->n, sizeof(*out));
+	size_t n = j->tombs.n + rows->n;
+	auto_free struct row *out = mem_new(n, sizeof(*out));
 	int rc;
 
-	for (size_t i = 0; i < rows->n; i++) {
-		out[i].magic = ROW_MAGIC;
-		out[i].seq = ++j->seq;
-		out[i].data = rows->v[i];
-		out[i].crc = row_crc(&out[i]);
+	for (size_t i = 0; i < j->tombs.n; i++) {
+		struct handover_row tomb = {.state = HANDOVER_closed};
+
+		str_copy(tomb.migration, sizeof(tomb.migration), j->tombs.v[i]);
+		row_fill(j, &out[i], &tomb);
 	}
-	rc = file_write_atomic(j->path, out, rows->n * sizeof(*out), 0600, err);
+	for (size_t i = 0; i < rows->n; i++)
+		row_fill(j, &out[j->tombs.n + i], &rows->v[i]);
+	rc = file_write_atomic(j->path, out, n * sizeof(*out), 0600, err);
 	if (rc)
 		return rc;
 	close(j->fd);
 	j->fd = open(j->path, O_RDWR | O_CLOEXEC);
 	if (j->fd < 0 || flock(j->fd, LOCK_EX | LOCK_NB) < 0)
 		return fail_errno(err, ERR_io, "opening %s again", j->path);
-	j->end = (off_t)(rows->n * sizeof(*out));
+	j->end = (off_t)(n * sizeof(*out));
 	return 0;
 }
 
@@ -150,6 +189,7 @@ void journal_close(struct journal **journal)
 		return;
 	if ((*journal)->fd >= 0)
 		close((*journal)->fd);
+	free((*journal)->tombs.v);
 	free(*journal);
 	*journal = NULL;
 }
@@ -159,11 +199,8 @@ int journal_append(struct journal *j, const struct handover_row *data, struct er
 	struct row row;
 	ssize_t n;
 
-	memset(&row, 0, sizeof(row));
-	row.magic = ROW_MAGIC;
-	row.seq = j->seq + 1;
-	row.data = *data;
-	row.crc = row_crc(&row);
+	row_fill(j, &row, data);
+	j->seq--; /* it counts when it is on disk */
 	n = pwrite(j->fd, &row, sizeof(row), j->end);
 	if (n != sizeof(row)) {
 		fail_errno(err, n < 0 ? ERR_io : ERR_nospace, "writing journal %s", j->path);
@@ -177,5 +214,7 @@ int journal_append(struct journal *j, const struct handover_row *data, struct er
 	}
 	j->seq++;
 	j->end += sizeof(row);
+	if (data->state == HANDOVER_closed)
+		tombs_add(&j->tombs, data->migration);
 	return 0;
 }

@@ -13,8 +13,8 @@
 struct journal;
 
 /* Opens (or makes) the journal, locks it and calls each for the last row of every migration. A torn
- * last row is cut off; a damaged row in the middle is -ERR_corrupt and names its number. Rows of
- * closed migrations are dropped by rewriting when they are more than a thousand. */
+ * last row is cut off; a damaged row in the middle is -ERR_corrupt and names its number. It is
+ * rewritten when it is long; of closed migrations the newest 4096 ids stay as tombstones. */
 int journal_open(const char *path, void (*each)(void *arg, const struct handover_row *row),
 		 void *arg, struct journal **ret, struct err *err);
 void journal_close(struct journal **journal);
@@ -22,5 +22,8 @@ void journal_close(struct journal **journal);
 /* Durable when it returns 0. -ERR_nospace when there is no room: nothing was written. Any other
  * failure of write or fsync ends the process. */
 int journal_append(struct journal *journal, const struct handover_row *row, struct err *err);
+
+/* Whether a migration was closed here: it may never begin again, whoever asks. */
+bool journal_closed(const struct journal *journal, const char *migration);
 
 #endif

@@ -14,6 +14,7 @@
 #include "worker/args.h"
 #include "worker/bus_side.h"
 #include "worker/executor.h"
+#include "worker/tell.h"
 
 #include <errno.h>
 #include <string.h>
@@ -91,6 +92,8 @@ int main(int argc, char **argv)
 		return unpack_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=sender"))
 		return sender_main(argc - 1, argv + 1);
+	if (argc > 1 && str_eq(argv[1], "--role=tell"))
+		return tell_main();
 	args_parse(&args, argc, argv);
 	rc = load(&args, options, &err);
 	level = log_level_parse(options_str(options, OPT_node_log));

@@ -23,7 +23,7 @@ struct prover {
 const char *proof_word(enum handover_side side, enum handover_state state)
 {
 	if (side == SIDE_source)
-		return state == HANDOVER_released ? "GRANT" : NULL;
+		return handover_is_away(state) ? "GRANT" : NULL;
 	switch (state) {
 	case HANDOVER_prepared:
 		return "PREPARED";

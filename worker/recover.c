@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * What a worker does without being asked: it brings every row of its journal to a safe end when it
- * starts, and lets a held source go on when its deadline passes. The simulator runs this file. */
+ * starts, gives up waiting when a deadline passes (a held source goes on, a target refuses), and
+ * finishes with the other side directly when no coordinator speaks. The simulator runs this file.
+ */
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/executor.h"
+
+#define DIRECT_AFTER_MS 5000 /* of a coordinator's silence, and between two tries */
 
 void recover_row(void *arg, const struct handover_row *row)
 {
@@ -47,15 +51,65 @@ static void hold_passed(struct executor *x, struct mig *m)
 	mig_fail(x, m, &err);
 }
 
-void recover_holds(struct executor *x)
+/* No coordinator speaks for a container that is neither here nor there: ask the target itself. */
+static void tell_grant(struct executor *x, struct mig *m, uint64_t now_ms)
+{
+	struct tell tell = {.magic = TELL_MAGIC, .epoch = m->row.epoch};
+	struct wire_out out = {.kind = WIRE_TELL, .body_len = sizeof(tell)};
+	struct err err;
+
+	if (m->plan || now_ms - m->asked_ms < DIRECT_AFTER_MS ||
+	    now_ms - m->told_ms < DIRECT_AFTER_MS)
+		return;
+	m->told_ms = now_ms;
+	str_copy(out.migration, sizeof(out.migration), m->row.migration);
+	str_copy(out.peer, sizeof(out.peer), m->row.peer);
+	str_copy(tell.migration, sizeof(tell.migration), m->row.migration);
+	str_copy(tell.container, sizeof(tell.container), m->row.container);
+	str_copy(tell.source, sizeof(tell.source), x->self);
+	str_copy(tell.target, sizeof(tell.target), m->row.peer);
+	prover_sign(x->prover, &m->row, "GRANT", tell.grant);
+	if (exec_tell(x, &out, &tell, -1, &err))
+		log_debug("telling the grant: %s", err.text);
+}
+
+static void waited(struct executor *x, struct mig *m, uint64_t boot_ms)
+{
+	uint64_t until = m->row.hold_until_boot_ms;
+	bool waits = m->row.side == SIDE_target && !m->plan &&
+		     (m->row.state == HANDOVER_reserved || m->row.state == HANDOVER_prepared);
+
+	if (!until || boot_ms < until)
+		return;
+	if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
+	    m->plan != handover_abort_plan())
+		hold_passed(x, m);
+	else if (waits)
+		mig_begin(x, m, handover_refuse_plan(), true);
+}
+
+void recover_waits(struct executor *x, uint64_t now_ms)
 {
 	uint64_t boot_ms = clock_boot_ms();
 
 	for (struct mig *m = x->migs, *next; m; m = next) {
 		next = m->next;
-		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
-		    boot_ms >= m->row.hold_until_boot_ms &&
-		    !(m->plan && m->plan == handover_abort_plan()))
-			hold_passed(x, m);
+		if (m->row.side == SIDE_source && m->row.state == HANDOVER_released)
+			tell_grant(x, m, now_ms);
+		waited(x, m, boot_ms);
 	}
+}
+
+void recover_told(struct executor *x, const struct told *told)
+{
+	struct mig *m = mig_find(x, told->migration);
+
+	if (!m || m->plan || m->row.side != SIDE_source || m->row.state != HANDOVER_released)
+		return;
+	log_info("target answers by the direct path\tmigration=%s state=%s", told->migration,
+		 told->state);
+	if (prover_check(x->prover, &m->row, "RUNNING", told->proof, told->proof_len))
+		mig_begin(x, m, handover_retire_plan(), true);
+	else if (prover_check(x->prover, &m->row, "REFUSED", told->proof, told->proof_len))
+		mig_begin(x, m, handover_abort_plan(), true);
 }

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "proto/schema.h"
 #include "runtime/net.h"
+#include "transfer/tell.h"
 
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
 
 enum wire_in_kind {
 	WIRE_ASK = 1, /* a coordinator asks for a step: struct wire_ask */
+	WIRE_TOLD,    /* the target said this by the direct path: struct wire_told */
 	WIRE_SENT,    /* the sender ended or progressed with something: struct wire_sent */
 };
 
@@ -48,7 +50,8 @@ struct wire_ask {
 	uint64_t rss_bytes, tree_bytes, bandwidth, rounds;
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
-	uint8_t has_net, force, skip_cpu, skip_mounts;
+	uint8_t has_net, skip_cpu, skip_mounts;
+	uint8_t direct; /* the source itself says it, by SSH; terms do not count */
 	struct net_state net;
 	uint32_t n_mounts;
 	char mounts[WIRE_MOUNTS][WIRE_PATH]; /* sources of binds and devices that must exist here */
@@ -78,12 +81,18 @@ struct wire_sent {
 	uint64_t done_bytes, total_bytes, rounds;
 };
 
+struct wire_told {
+	struct wire_in_head head;
+	struct told told;
+};
+
 enum wire_out_kind {
 	WIRE_MESSAGE = 1, /* body = msgpack body of message `type`, to every coordinator (beat,
 			     caps) or to the one that asked (answer, ack, progress) */
 	WIRE_CONNECT,     /* start a sender for migration and connect it to node `peer` */
 	WIRE_OPEN,        /* its ticket: open the stream */
 	WIRE_PASS,        /* one pass: the reader's socket comes as SCM_RIGHTS */
+	WIRE_TELL,        /* body = struct tell: take the grant to `peer` directly */
 	WIRE_CLOSE,       /* end the sender of migration; none is fine */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * Data pages of a record are written and published first, then its references are resolved: a
- * record may refer to a page that it carries itself. */
-#include "transfer/intake.h"
+ * Data pages of a record are written and published first, then its references are resolved
+ * (reference.c): a record may refer to a page that it carries itself. */
+#include "transfer/intake_impl.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define RETRIES 3 /* a page may move once while it is looked at; more is damage */
 
 void receiver_name(char ret_name[RECEIVER_NAME_SIZE], uint32_t id)
 {
@@ -110,7 +108,7 @@ static int open_again(int dirfd, const char *name, struct err *err)
 	return fail(err, ERR_denied, "staging file %s is not ours", name);
 }
 
-static int open_id(struct intake *in, uint32_t id, bool create, struct err *err)
+int intake_open(struct intake *in, uint32_t id, bool create, struct err *err)
 {
 	int dirfd = id & FILE_BLOB ? in->tree : in->images;
 	char name[RECEIVER_NAME_SIZE];
@@ -144,7 +142,7 @@ static int find_file(struct intake *in, uint32_t id, bool create, struct intake_
 	*ret = file;
 	if (file->fd >= 0 && file->id == id)
 		return 0;
-	fd = open_id(in, id, create, err);
+	fd = intake_open(in, id, create, err);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st)) {
@@ -223,8 +221,8 @@ static bool wanted(const struct record *record, unsigned i, bool known)
 		     : !bit_get(record->known, i) && !bit_get(record->zero, i);
 }
 
-static int write_runs(struct intake *in, const struct intake_file *file,
-		      const struct record *record, bool known, struct err *err)
+int intake_write(struct intake *in, const struct intake_file *file, const struct record *record,
+		 bool known, struct err *err)
 {
 	for (unsigned i = 0; i < record->n;) {
 		unsigned from = i;
@@ -258,134 +256,11 @@ static int take_data(struct intake *in, const struct intake_file *file, const st
 		memset(page + len, 0, PAGE_BYTES - len);
 		p += len;
 	}
-	r = write_runs(in, file, record, false, err);
+	r = intake_write(in, file, record, false, err);
 	for (unsigned i = 0; !r && i < record->n; i++)
 		if (wanted(record, i, false))
 			stash_put(in->stash, page_digest(in->buf + (size_t)i * PAGE_BYTES),
 				  PLACE(record->id, record->page + i));
-	return r;
-}
-
-/* A descriptor to read a place from: the cache is not disturbed for the file being written. */
-static int place_fd(struct intake *in, uint64_t place, const struct intake_file *current,
-		    bool *ret_close, struct err *err)
-{
-	uint32_t id = PLACE_ID(place);
-	const struct intake_file *cached = &in->files[id % INTAKE_FILES];
-
-	*ret_close = false;
-	if (!id)
-		return stash_fd(in->stash);
-	if (id == current->id)
-		return current->fd;
-	if (cached->fd >= 0 && cached->id == id)
-		return cached->fd;
-	*ret_close = true;
-	return open_id(in, id, false, err);
-}
-
-/* Reads n pages that lie one after another at a place; short files read as zeros. */
-static int read_place(struct intake *in, uint64_t place, const struct intake_file *current,
-		      unsigned n, uint8_t *out, struct err *err)
-{
-	size_t len = (size_t)n * PAGE_BYTES;
-	bool closing;
-	int fd = place_fd(in, place, current, &closing, err);
-	ssize_t got;
-
-	if (fd < 0)
-		return fd;
-	got = pread(fd, out, len, (off_t)(PLACE_PAGE(place) * PAGE_BYTES));
-	if (closing)
-		close(fd);
-	if (got < 0)
-		return fail_errno(err, ERR_io, "reading staged pages");
-	memset(out + got, 0, len - (size_t)got);
-	return 0;
-}
-
-/* One page by its digest, looked up anew: for a page that moved away under a longer read. */
-static int read_page(struct intake *in, struct digest want, const struct intake_file *current,
-		     uint8_t *out, struct err *err)
-{
-	for (int i = 0; i < RETRIES; i++) {
-		uint64_t place = stash_find(in->stash, want);
-
-		if (place && !read_place(in, place, current, 1, out, err) &&
-		    digest_eq(page_digest(out), want))
-			return 0;
-	}
-	return fail(err, ERR_corrupt, "a page that was sent before is not in the staging area");
-}
-
-struct reference {
-	unsigned page; /* in the record */
-	struct digest digest;
-	uint64_t place;
-};
-
-/* Reads a run of references whose places follow each other, and checks every page. */
-static int read_run(struct intake *in, const struct intake_file *current,
-		    const struct reference *refs, unsigned n, struct err *err)
-{
-	uint8_t *out = in->buf + (size_t)refs[0].page * PAGE_BYTES;
-	int r = refs[0].place ? read_place(in, refs[0].place, current, n, out, NULL) : -1;
-
-	for (unsigned i = 0; i < n; i++, out += PAGE_BYTES)
-		if (r || !digest_eq(page_digest(out), refs[i].digest)) {
-			int again = read_page(in, refs[i].digest, current, out, err);
-
-			if (again)
-				return again;
-		}
-	return 0;
-}
-
-static bool follows(const struct reference *a, const struct reference *b)
-{
-	return b->page == a->page + 1 && a->place && b->place == a->place + 1 &&
-	       PLACE_ID(a->place) == PLACE_ID(b->place);
-}
-
-/* The pages now lie in the file: their places move there, the store's copies are given back. */
-static void settle(struct intake *in, const struct record *record, const struct reference *refs,
-		   unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		stash_put(in->stash, refs[i].digest,
-			  PLACE(record->id, record->page + refs[i].page));
-	if (refs[0].place && PLACE_ID(refs[0].place) == 0)
-		stash_punch(in->stash, PLACE_PAGE(refs[0].place), n);
-}
-
-static int take_known(struct intake *in, const struct intake_file *file,
-		      const struct record *record, struct err *err)
-{
-	struct reference refs[PAGE_RUN];
-	unsigned n = 0, end;
-	int r = 0;
-
-	for (unsigned i = 0; i < record->n; i++) {
-		if (!bit_get(record->known, i))
-			continue;
-		memcpy(&refs[n].digest, record->digests + n * sizeof(struct digest),
-		       sizeof(struct digest));
-		refs[n].page = i;
-		refs[n].place = stash_find(in->stash, refs[n].digest);
-		n++;
-	}
-	for (unsigned i = 0; !r && i < n; i = end) {
-		for (end = i + 1; end < n && follows(&refs[end - 1], &refs[end]); end++)
-			;
-		r = read_run(in, file, refs + i, end - i, err);
-	}
-	if (!r)
-		r = write_runs(in, file, record, true, err);
-	for (unsigned i = 0; !r && i < n; i = end) {
-		for (end = i + 1; end < n && follows(&refs[end - 1], &refs[end]); end++)
-			;
-		settle(in, record, refs + i, end - i);
-	}
 	return r;
 }
 
@@ -402,7 +277,7 @@ int intake_record(struct intake *in, const struct record *record, struct err *er
 	if (!r && record->n_data)
 		r = take_data(in, file, record, err);
 	if (!r && record->n_known)
-		r = take_known(in, file, record, err);
+		r = intake_references(in, file, record, err);
 	return r;
 }
 

@@ -21,6 +21,9 @@
 
 #define THREADS 2
 #define BLOCK (64 * PAGE_BYTES) /* stays in a core's cache between the read and the hash */
+#define SHARE_MIN (32ull << 20)
+#define SHARE_MAX (64ull << 30) /* above, the pages' digests would take too much memory */
+#define PART (16ull << 20)
 
 struct check {
 	char name[RECEIVER_NAME_SIZE];
@@ -28,9 +31,17 @@ struct check {
 	struct digest digest;
 };
 
+/* Files are checked in parallel; one above SHARE_MIN is itself shared out in parts. */
+struct part {
+	const struct check *check;
+	uint64_t at, end;
+	struct digest *pages; /* of the whole file, when it is shared out */
+	bool first;
+};
+
 struct job {
 	int dirfd;
-	const struct check *checks;
+	struct part *parts;
 	size_t n;
 	atomic_size_t next;
 	atomic_bool failed;
@@ -66,65 +77,95 @@ static int seize(int fd, const struct check *check, struct err *err)
 	return 0;
 }
 
-/* Digests of the data from `at` on, at most one block; *ret_len bytes of the file are done. */
-static int sum_block(struct checker *c, int fd, const struct check *check, uint64_t at,
+/* Takes digests of n pages, the next in file order of the part. */
+static void put(struct checker *c, const struct part *part, uint64_t page,
+		const struct digest *digests, size_t n)
+{
+	if (part->pages)
+		memcpy(part->pages + page, digests, n * sizeof(*digests));
+	else
+		page_sum_add(c->sum, digests, n);
+}
+
+static void put_zeros(struct checker *c, const struct part *part, uint64_t page, uint64_t n)
+{
+	if (!part->pages) {
+		page_sum_zeros(c->sum, n);
+		return;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		part->pages[page + i] = page_zero_digest();
+}
+
+/* Data from `at` on, at most one block; *ret_len bytes of the part are done. */
+static int sum_block(struct checker *c, int fd, const struct part *part, uint64_t at,
 		     uint64_t *ret_len, struct err *err)
 {
 	struct digest digests[BLOCK / PAGE_BYTES];
-	uint64_t left = check->size - at;
+	uint64_t left = part->end - at;
 	ssize_t got = pread(fd, c->buf, left < BLOCK ? left : BLOCK, (off_t)at);
 	size_t n;
 
 	if (got <= 0 || ((size_t)got % PAGE_BYTES && (uint64_t)got != left))
-		return fail_errno(err, ERR_io, "reading staging file %s", check->name);
+		return fail_errno(err, ERR_io, "reading staging file %s", part->check->name);
 	n = page_count((uint64_t)got);
 	memset(c->buf + got, 0, n * PAGE_BYTES - (size_t)got);
 	for (size_t i = 0; i < n; i++)
 		digests[i] = page_digest(c->buf + i * PAGE_BYTES);
-	page_sum_add(c->sum, digests, n);
+	put(c, part, at / PAGE_BYTES, digests, n);
 	*ret_len = (uint64_t)got;
 	return 0;
 }
 
-static int sum_file(struct checker *c, int fd, const struct check *check, struct err *err)
+static int sum_part(struct checker *c, int fd, const struct part *part, struct err *err)
 {
-	uint64_t at = 0, data_end = 0, len;
+	uint64_t at = part->at, data_end = at, len;
 
-	page_sum_reset(c->sum);
-	while (at < check->size) {
+	while (at < part->end) {
 		int r;
 
 		if (at >= data_end) {
 			off_t data = lseek(fd, (off_t)at, SEEK_DATA);
 			off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-			uint64_t to =
-				data < 0 ? check->size : (uint64_t)data / PAGE_BYTES * PAGE_BYTES;
+			uint64_t to = data < 0 || (uint64_t)data > part->end
+					      ? part->end
+					      : (uint64_t)data / PAGE_BYTES * PAGE_BYTES;
 
-			page_sum_zeros(c->sum, page_count(to - at));
+			put_zeros(c, part, at / PAGE_BYTES, page_count(to - at));
 			at = to;
-			data_end = hole < 0 ? check->size : (uint64_t)hole;
+			data_end = hole < 0 ? part->end : (uint64_t)hole;
 			continue;
 		}
-		r = sum_block(c, fd, check, at, &len, err);
+		r = sum_block(c, fd, part, at, &len, err);
 		if (r)
 			return r;
 		at += len;
 	}
-	if (!digest_eq(page_sum_end(c->sum), check->digest))
-		return fail(err, ERR_corrupt, "staging file %s is damaged", check->name);
 	return 0;
 }
 
-static int check_one(struct checker *c, const struct check *check, struct err *err)
+static int damaged(const struct check *check, struct err *err)
 {
+	return fail(err, ERR_corrupt, "staging file %s is damaged", check->name);
+}
+
+static int check_part(struct checker *c, const struct part *part, struct err *err)
+{
+	const struct check *check = part->check;
 	auto_close int fd =
 		openat(c->job->dirfd, check->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	int r;
 
 	if (fd < 0)
 		return fail_errno(err, ERR_corrupt, "staging file %s", check->name);
+	/* Every part: what another thread is still about to find open is not to be read yet. */
 	r = seize(fd, check, err);
-	return r ? r : sum_file(c, fd, check, err);
+	page_sum_reset(c->sum);
+	if (!r)
+		r = sum_part(c, fd, part, err);
+	if (!r && !part->pages && !digest_eq(page_sum_end(c->sum), check->digest))
+		r = damaged(check, err);
+	return r;
 }
 
 static void *check_loop(void *arg)
@@ -134,17 +175,70 @@ static void *check_loop(void *arg)
 	size_t i;
 
 	while (!atomic_load(&job->failed) && (i = atomic_fetch_add(&job->next, 1)) < job->n)
-		if (check_one(c, &job->checks[i], &c->err))
+		if (check_part(c, &job->parts[i], &c->err))
 			atomic_store(&job->failed, true);
 	return NULL;
 }
 
+static size_t parts_of(const struct check *check)
+{
+	if (check->size < SHARE_MIN || check->size > SHARE_MAX)
+		return 1;
+	return (check->size + PART - 1) / PART;
+}
+
+static void share_out(struct job *job, const struct check *checks, size_t n)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += parts_of(&checks[i]);
+	job->parts = mem_new(total + 1, sizeof(*job->parts));
+	for (size_t i = 0; i < n; i++) {
+		size_t parts = parts_of(&checks[i]);
+		struct digest *pages = NULL;
+
+		if (parts > 1)
+			pages = mem_new(page_count(checks[i].size), sizeof(*pages));
+		for (size_t k = 0; k < parts; k++)
+			job->parts[job->n++] = (struct part){.check = &checks[i],
+							     .at = k * PART,
+							     .end = k + 1 == parts ? checks[i].size
+										   : (k + 1) * PART,
+							     .pages = pages,
+							     .first = k == 0};
+	}
+}
+
+/* What the parts of a file add up to; frees their digests. */
+static int join_parts(struct job *job, int r, struct err *err)
+{
+	struct page_sum *sum = page_sum_new();
+
+	for (size_t i = 0; i < job->n; i++) {
+		const struct part *part = &job->parts[i];
+
+		if (!part->pages || !part->first)
+			continue;
+		page_sum_reset(sum);
+		if (!r)
+			page_sum_add(sum, part->pages, page_count(part->check->size));
+		if (!r && !digest_eq(page_sum_end(sum), part->check->digest))
+			r = damaged(part->check, err);
+		free(part->pages);
+	}
+	page_sum_free(&sum);
+	free(job->parts);
+	return r;
+}
+
 static int check_all(int dirfd, const struct check *checks, size_t n, struct err *err)
 {
-	struct job job = {.dirfd = dirfd, .checks = checks, .n = n};
+	struct job job = {.dirfd = dirfd};
 	struct checker c[THREADS] = {0};
 	int r = 0;
 
+	share_out(&job, checks, n);
 	for (int i = 0; i < THREADS; i++) {
 		c[i].job = &job;
 		c[i].sum = page_sum_new();
@@ -164,7 +258,7 @@ static int check_all(int dirfd, const struct check *checks, size_t n, struct err
 		page_sum_free(&c[i].sum);
 		free(c[i].buf);
 	}
-	return r;
+	return join_parts(&job, r, err);
 }
 
 static int by_name(const void *a, const void *b)

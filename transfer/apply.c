@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -150,7 +151,8 @@ static int make_dir(struct apply *a, const struct manifest_entry *e, struct err 
 	return r ? r : set_fd(fd, e, err);
 }
 
-/* Copies the data of a sparse file, holes left out. */
+/* Copies the data of a sparse file, holes left out. copy_file_range(2) refuses to go from one type
+ * of file system to another. */
 static int copy_data(int from, int to, uint64_t size, struct err *err)
 {
 	off_t at = 0, end;
@@ -158,11 +160,11 @@ static int copy_data(int from, int to, uint64_t size, struct err *err)
 	if (ftruncate(to, (off_t)size))
 		return fail_errno(err, ERR_io, "copying contents");
 	while ((uint64_t)at < size && (at = lseek(from, at, SEEK_DATA)) >= 0) {
-		off_t out = at;
-
 		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0 || lseek(to, at, SEEK_SET) < 0)
+			return fail_errno(err, ERR_io, "copying contents");
 		while (at < end)
-			if (copy_file_range(from, &at, to, &out, (size_t)(end - at), 0) <= 0)
+			if (sendfile(to, from, &at, (size_t)(end - at)) <= 0)
 				return fail_errno(err, ERR_io, "copying contents");
 	}
 	return 0;

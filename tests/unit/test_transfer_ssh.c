@@ -126,6 +126,9 @@ static bool site_init(struct site *s)
 		return false;
 	mkdir("/run/sshd", 0755);
 	rig_init(&s->rig);
+	s->rig.uid = 0; /* sshd logs in as whoever runs the test */
+	rig_give(&s->rig);
+	rig_new_ticket(&s->rig, 1ull << 30);
 	keygen(s, "host_key");
 	keygen(s, "other_key");
 	keygen(s, "user_key");
@@ -313,6 +316,21 @@ static void payload_arrives_through_sshd(void **state)
 	}
 }
 
+static void another_command_is_refused(void **state)
+{
+	char receive[PATH_MAX];
+	char *env[] = {"SSH_ORIGINAL_COMMAND=scp -t /", NULL};
+	pid_t pid;
+	int status;
+
+	(void)state;
+	receiver_path(receive);
+	assert_int_equal(
+		posix_spawn(&pid, receive, NULL, NULL, (char *const[]){receive, NULL}, env), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), err_exit_code(ERR_refused));
+}
+
 static void another_host_key_is_refused(void **state)
 {
 	auto_free char *other = NULL;
@@ -452,6 +470,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(payload_arrives_through_sshd),
+		cmocka_unit_test(another_command_is_refused),
 		cmocka_unit_test(another_host_key_is_refused),
 		cmocka_unit_test(an_unknown_user_key_is_refused),
 		cmocka_unit_test(a_wrong_ticket_is_refused),

@@ -4,6 +4,9 @@
  * between the passes too. Anything damaged or added on the way is refused. */
 #include "transfer_rig.h"
 
+#include "transfer/manifest.h"
+
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -170,6 +173,96 @@ static void second_pass_sends_only_what_changed(void **state)
 	rig_done(&rig);
 }
 
+static void writes_through_a_mapping_are_seen(void **state)
+{
+	enum { LEN = 1 << 20 };
+	auto_free uint8_t *want = mem_new(1, LEN);
+	pid_t self = getpid();
+	char p[PATH_MAX];
+	uint8_t *map;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	if (!is_root())
+		skip();
+	rig_init(&rig);
+	rig_random(want, LEN, 5);
+	rig_write(rig.src, "database", want, LEN);
+	path_in(p, rig.src, "database");
+	fd = open(p, O_RDWR | O_CLOEXEC);
+	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	map[5000] = 1; /* from here on the page is writable without the kernel's notice */
+	rig_settle();
+	rig_tree(&rig, "rootfs");
+	rig.plan.pids = &self;
+	rig.plan.n_pids = 1;
+	rig_open(&rig, 1, CODEC_none);
+	assert_int_equal(rig_pass(&rig, false, 0), 0);
+	map[5000] = 2;
+	memcpy(want, map, LEN);
+	assert_int_equal(rig_pass(&rig, true, 0), 0);
+	assert_true(push_figures(rig.push)->sent_bytes < LEN + 100 * 1024);
+	munmap(map, LEN);
+	rig_close(&rig);
+	assert_int_equal(rig_unpack(&rig), 0);
+	rig_same(rig.dst, "database", want, LEN);
+	rig_done(&rig);
+}
+
+static void it_is_copied_across_file_systems(void **state)
+{
+	struct stat a, b;
+	struct rig rig;
+
+	(void)state;
+	if (!is_root() || stat("/dev/shm", &a) || stat("/tmp", &b) || a.st_dev == b.st_dev)
+		skip();
+	rig_init_at(&rig, "/dev/shm", 1ull << 30);
+	str_copy(rig.dst, sizeof(rig.dst), "/tmp/drover-dst-XXXXXX");
+	assert_non_null(mkdtemp(rig.dst));
+	make_tree(&rig);
+	rig_tree(&rig, "rootfs");
+	rig_open(&rig, 1, CODEC_zstd);
+	assert_int_equal(rig_pass(&rig, true, 0), 0);
+	rig_close(&rig);
+	assert_int_equal(rig_unpack(&rig), 0);
+	check_tree(&rig);
+	assert_int_equal(file_rmtree(rig.dst, NULL), 0);
+	rig_done(&rig);
+}
+
+/* A source that lies: its manifest leads through a symlink that it makes itself. */
+static void a_symlink_leads_nowhere(void **state)
+{
+	struct rig rig;
+	FILE *out;
+	char *text;
+	size_t len;
+
+	(void)state;
+	if (!is_root())
+		skip();
+	rig_init(&rig);
+	out = open_memstream(&text, &len);
+	manifest_put_head(out, RIG_MIGRATION, RIG_EPOCH);
+	manifest_put_root(out, 0, "rootfs");
+	manifest_put_entry(out, &(struct manifest_entry){.type = 'd', .mode = 0700, .path = "."});
+	manifest_put_entry(out,
+			   &(struct manifest_entry){.type = 'l', .path = "out", .link = rig.src});
+	manifest_put_entry(out,
+			   &(struct manifest_entry){.type = 'd', .mode = 0777, .path = "out/made"});
+	fclose(out);
+	rig_write(rig.images, "manifest", text, len);
+	seal_of(text, len, rig.result.seal);
+	free(text);
+	rig_tree(&rig, "rootfs");
+	assert_int_equal(rig_unpack(&rig), -ERR_io);
+	assert_false(rig_exists(rig.src, "made"));
+	rig_done(&rig);
+}
+
 static void excluded_paths_stay_on_both_sides(void **state)
 {
 	char p[PATH_MAX];
@@ -317,6 +410,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_entry_arrives),
 		cmocka_unit_test(second_pass_sends_only_what_changed),
+		cmocka_unit_test(writes_through_a_mapping_are_seen),
+		cmocka_unit_test(it_is_copied_across_file_systems),
+		cmocka_unit_test(a_symlink_leads_nowhere),
 		cmocka_unit_test(excluded_paths_stay_on_both_sides),
 		cmocka_unit_test(unpack_refuses_what_is_not_as_sealed),
 		cmocka_unit_test(hooks_and_criu_config_are_refused),

@@ -37,6 +37,7 @@
 #define RIG_EPOCH 7
 
 struct rig {
+	uid_t uid; /* receivers run as; another one than ours when we are root, as in real life */
 	char dir[64];
 	char tickets[96], images[96], tree[96], src[96], dst[96], dump[96];
 	struct ticket ticket;
@@ -64,8 +65,15 @@ static inline void rig_new_ticket(struct rig *rig, uint64_t quota)
 	ticket_new_secret(&rig->ticket);
 	str_copy(rig->ticket.images, PATH_MAX, rig->images);
 	str_copy(rig->ticket.tree, PATH_MAX, rig->tree);
-	assert_int_equal(ticket_create(rig->tickets, &rig->ticket, geteuid(), getegid(), &rig->err),
+	assert_int_equal(ticket_create(rig->tickets, &rig->ticket, rig->uid, rig->uid, &rig->err),
 			 0);
+}
+
+static inline void rig_give(struct rig *rig)
+{
+	assert_int_equal(chown(rig->tickets, rig->uid, rig->uid), 0);
+	assert_int_equal(chown(rig->images, rig->uid, rig->uid), 0);
+	assert_int_equal(chown(rig->tree, rig->uid, rig->uid), 0);
 }
 
 static inline void rig_init_at(struct rig *rig, const char *base, uint64_t quota)
@@ -74,12 +82,16 @@ static inline void rig_init_at(struct rig *rig, const char *base, uint64_t quota
 	signal(SIGPIPE, SIG_IGN);
 	str_fmt(rig->dir, sizeof(rig->dir), "%s/drover-test-XXXXXX", base);
 	assert_non_null(mkdtemp(rig->dir));
+	rig->uid = geteuid() ? geteuid() : 65534;
+	assert_int_equal(chmod(rig->dir, 0711), 0);
 	rig_path(rig, rig->tickets, "tickets");
 	rig_path(rig, rig->images, "images");
 	rig_path(rig, rig->tree, "tree");
 	rig_path(rig, rig->src, "src");
 	rig_path(rig, rig->dst, "dst");
 	rig_path(rig, rig->dump, "dump");
+	if (geteuid() == 0)
+		rig_give(rig);
 	rig_new_ticket(rig, quota);
 }
 
@@ -116,6 +128,10 @@ static inline struct wire *rig_receiver(struct rig *rig, uint64_t now_boot_ms)
 		for (int fd = 3; fd < 200; fd++)
 			if (fd != pair[1])
 				close(fd);
+		if (setresgid(rig->uid, rig->uid, rig->uid) ||
+		    setresuid(rig->uid, rig->uid, rig->uid))
+			_exit(99);
+		umask(077);
 		r = receiver_run(wire, &config, &err);
 		wire_free(&wire);
 		_exit(r ? -r : 0);

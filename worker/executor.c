@@ -9,10 +9,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "worker/dirs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -327,39 +327,12 @@ static bool runs(struct executor *x, const struct mig *m)
 
 static int prepare(struct executor *x, struct err *err)
 {
-	const char *run = options_str(x->options, OPT_node_run);
-	const char *state = options_str(x->options, OPT_node_state);
-	struct passwd *pw = getpwnam(options_str(x->options, OPT_node_user));
-	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", x->libexec_worker, sizeof(x->libexec_worker) - 1);
-	int rc;
 
 	if (n <= 0)
 		return fail_errno(err, ERR_io, "/proc/self/exe");
-	if (!pw)
-		return fail(err, ERR_config, "there is no user \"%s\"",
-			    options_str(x->options, OPT_node_user));
-	x->uid = pw->pw_uid;
-	x->gid = pw->pw_gid;
-	str_fmt(path, sizeof(path), "%s/probe", run);
-	rc = file_mkdirs(path, 0755, err);
-	if (!rc && chmod(path, 0700) < 0)
-		rc = fail_errno(err, ERR_io, "%s", path);
-	str_fmt(path, sizeof(path), "%s/tickets", run);
-	if (!rc)
-		rc = file_mkdirs(path, 0755, err);
-	if (!rc && (chown(path, x->uid, x->gid) < 0 || chmod(path, 0700) < 0))
-		rc = fail_errno(err, ERR_io, "%s", path);
-	str_fmt(path, sizeof(path), "%s/staging", run);
-	if (!rc)
-		rc = file_mkdirs(path, 0711, err);
-	str_fmt(path, sizeof(path), "%s/.drover", options_str(x->options, OPT_worker_storage));
-	if (!rc)
-		rc = file_mkdirs(path, 0711, err);
-	if (!rc)
-		rc = file_mkdirs(state, 0755, err);
 	file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", x->boot_id, sizeof(x->boot_id));
-	return rc;
+	return dirs_user(x->options, &x->uid, &x->gid, err);
 }
 
 int executor_main(int bus_fd, const struct options *options)

@@ -13,6 +13,7 @@
 #include "transfer/unpack.h"
 #include "worker/args.h"
 #include "worker/bus_side.h"
+#include "worker/dirs.h"
 #include "worker/executor.h"
 #include "worker/tell.h"
 
@@ -53,7 +54,7 @@ static int ended(pid_t bus_side, int fd, int rc)
 
 static int start(const struct options *options, struct err *err)
 {
-	int pair[2], size = 2 * WIRE_OUT_MAX;
+	int pair[2], size = 2 * WIRE_OUT_MAX, rc;
 	pid_t child;
 
 	if (geteuid() != 0) {
@@ -63,6 +64,9 @@ static int start(const struct options *options, struct err *err)
 		return err_fix(err, "start it as root: its network half drops to user %s",
 			       options_str(options, OPT_node_user));
 	}
+	rc = dirs_make(options, err);
+	if (rc)
+		return rc;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail_errno(err, ERR_io, "socketpair");
 	for (int i = 0; i < 2; i++)

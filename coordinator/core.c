@@ -382,7 +382,9 @@ static int replay_value(struct core *c, const char *key, const char *text, struc
 		if (!str_u64(text, 0, UINT64_MAX, &c->epoch))
 			return fail(err, ERR_corrupt, "the stored epoch \"%s\" is no number", text);
 	} else if (str_starts(key, CORDON_KEY) && name_ok(key + strlen(CORDON_KEY))) {
-		nodes_add(&c->nodes, key + strlen(CORDON_KEY))->cordoned = str_eq(text, "yes");
+		nodes_cordon(nodes_add(&c->nodes, key + strlen(CORDON_KEY)),
+			     str_starts(text, "yes"),
+			     str_starts(text, "yes ") ? text + strlen("yes ") : NULL);
 	} else {
 		pair_parse(&c->pairs, key, text); /* a lost lesson is no reason to stop */
 	}

@@ -75,7 +75,7 @@ static void show_host(const struct core *c, const struct node *node, struct msg_
 				 .state = node_state_name(node->state),
 				 .address = node->address,
 				 .cordoned = node->cordoned,
-				 .note = node->note,
+				 .note = *node->note ? node->note : node->cordon_reason,
 				 .hot = node->load_known ? node_hot(node) : 0,
 				 .version = node->version,
 				 .containers = count_places(c, node)};

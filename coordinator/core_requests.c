@@ -196,17 +196,19 @@ static int set_cordon(struct asked *a, bool cordoned, struct err *err)
 {
 	const struct msg_strs one = {.v = (const char *[]){a->body->host}, .n = 1};
 	const struct msg_strs *hosts = a->body->hosts.n ? &a->body->hosts : &one;
-	char key[NAME_SIZE + 8];
 	struct node *node;
+	char key[NAME_SIZE + 8], value[8 + sizeof(node->cordon_reason)];
 
 	for (size_t i = 0; i < hosts->n; i++)
 		if (nodes_find_host(&a->c->nodes, hosts->v[i], &node, err))
 			return -err->code; /* all of them or none */
 	for (size_t i = 0; i < hosts->n; i++) {
 		nodes_find_host(&a->c->nodes, hosts->v[i], &node, err);
-		node->cordoned = cordoned;
+		nodes_cordon(node, cordoned, a->body->reason);
 		str_fmt(key, sizeof(key), "cordon/%s", node->id);
-		effects_value(a->c->effects, key, cordoned ? "yes" : "no");
+		str_fmt(value, sizeof(value), "%s%s", cordoned ? "yes " : "no",
+			node->cordon_reason);
+		effects_value(a->c->effects, key, value);
 		core_emit(a->c, cordoned ? "host.cordoned" : "host.uncordoned", node->id,
 			  a->body->reason, NULL);
 	}

@@ -51,6 +51,12 @@ void nodes_done(struct nodes *nodes)
 	*nodes = (struct nodes){0};
 }
 
+void nodes_cordon(struct node *node, bool cordoned, const char *reason)
+{
+	node->cordoned = cordoned;
+	str_copy(node->cordon_reason, sizeof(node->cordon_reason), cordoned ? given(reason) : "");
+}
+
 /* The index of id, or of where it belongs. */
 static size_t slot_of(const struct nodes *nodes, const char *id, bool *ret_found)
 {

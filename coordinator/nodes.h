@@ -52,6 +52,7 @@ struct node {
 	char instance[ULID_SIZE];
 	char version[32];
 	char note[160];
+	char cordon_reason[256];
 	struct msg *beat; /* last, NULL before the first */
 	struct msg *caps;
 	uint64_t features_digest; /* of caps' CPU features, independent of their order */
@@ -122,6 +123,9 @@ int nodes_find_container(const struct nodes *nodes, const char *name, const char
 
 /* One host by name, -ERR_nosuch with the nearest known one. */
 int nodes_find_host(const struct nodes *nodes, const char *id, struct node **ret, struct err *err);
+
+/* Sets or takes back the mark; the reason may be NULL and goes with the mark. */
+void nodes_cordon(struct node *node, bool cordoned, const char *reason);
 
 /* The container `id` as listed on one node, NULL when it is not; copies of migrations included. */
 const struct msg_container *node_container(const struct node *node, const char *id);

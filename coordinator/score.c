@@ -361,7 +361,8 @@ static bool check_host(const struct judge *j)
 		return false;
 	}
 	if (j->target->cordoned)
-		refuse(j, host_cordoned, "%s is cordoned", j->target->id);
+		refuse(j, host_cordoned, "%s is cordoned%s%s", j->target->id,
+		       *j->target->cordon_reason ? ": " : "", j->target->cordon_reason);
 	return true;
 }
 

@@ -331,11 +331,13 @@ static void a_cordoned_host_is_no_target_also_after_a_restart(void **state)
 
 	(void)state;
 	lab_start(&lab);
-	lab_ask(&lab, &(struct msg_request){.command = "cordon", .host = "beta"});
+	lab_ask(&lab,
+		&(struct msg_request){.command = "cordon", .host = "beta", .reason = "disk swap"});
 	assert_true(lab_reply(&lab)->hosts.v[0].cordoned);
 	lab_restart(&lab);
 	lab_migrate(&lab, "beta");
 	assert_non_null(strstr(lab_reply(&lab)->error, "E-HOST-CORDONED"));
+	assert_non_null(strstr(lab_reply(&lab)->error, "disk swap"));
 	lab_migrate(&lab, NULL);
 	lab_run(&lab, 1000);
 	lab_expect(&lab, "MOVED", "gamma", 0);
@@ -345,6 +347,7 @@ static void a_cordoned_host_is_no_target_also_after_a_restart(void **state)
 	lab_ask(&lab, &(struct msg_request){.command = "hosts"});
 	assert_int_equal(lab_reply(&lab)->hosts.n, 3);
 	assert_false(lab_reply(&lab)->hosts.v[1].cordoned);
+	assert_string_equal(lab_reply(&lab)->hosts.v[1].note, "");
 	lab_end(&lab);
 }
 

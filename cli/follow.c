@@ -56,7 +56,7 @@ static void show(struct follow *follow, uint64_t now_ms)
 		fprintf(cli->out, "\r%s\033[K", line);
 		follow->drawn = true;
 	} else {
-		progress_news(&follow->progress, &cli->style, line);
+		progress_news(&follow->progress, &cli->style, now_ms, line);
 		fputs(line, cli->out);
 	}
 	fflush(cli->out);

@@ -30,6 +30,7 @@ static const struct {
 	{ "hold",    "dump",    "dump",     "frozen: dumping its state" },
 	{ "hold",    "tree",    "send",     "frozen: sending the last files" },
 	{ "hold",    "memory",  "send",     "frozen: sending the last memory" },
+	{ "hold",    "images",  "send",     "frozen: sending the rest" },
 	{ "hold",    "send",    "send",     "frozen: sending the rest" },
 	{ "hold",    "",        "hold",     "frozen: taking its state" },
 	{ "arm",     "verify",  "verify",   "frozen: verifying what came" },
@@ -71,13 +72,19 @@ const char *progress_words(const char *step, const char *phase)
 void progress_feed(struct progress *progress, const struct msg_job *job, uint64_t now_ms)
 {
 	uint64_t frozen_ms = job->figures ? job->figures->frozen_us / 1000 : 0;
+	const char *step =
+		job->step && *job->step ? job->step : progress->step; /* at the end: "" */
+	const char *phase = job->phase ? job->phase : "";
 
+	if (!str_eq(progress->step, step) || !str_eq(progress->phase, phase))
+		progress->stage_ms = now_ms;
 	str_copy(progress->id, sizeof(progress->id), job->id);
 	str_copy(progress->container, sizeof(progress->container), job->container);
 	str_copy(progress->source, sizeof(progress->source), job->source);
 	str_copy(progress->target, sizeof(progress->target), job->target);
-	str_copy(progress->step, sizeof(progress->step), job->step);
-	str_copy(progress->phase, sizeof(progress->phase), job->phase);
+	if (step != progress->step)
+		str_copy(progress->step, sizeof(progress->step), step);
+	str_copy(progress->phase, sizeof(progress->phase), phase);
 	str_copy(progress->waiting_for, sizeof(progress->waiting_for), job->waiting_for);
 	style_clean(progress->container);
 	style_clean(progress->source);
@@ -92,6 +99,11 @@ void progress_feed(struct progress *progress, const struct msg_job *job, uint64_
 	if (job->frozen && (!progress->frozen || now_ms - progress->frozen_since_ms < frozen_ms))
 		progress->frozen_since_ms = now_ms > frozen_ms ? now_ms - frozen_ms : 0;
 	progress->frozen = job->frozen;
+}
+
+static bool waits(const struct progress *p, uint64_t now_ms)
+{
+	return *p->waiting_for && now_ms - p->stage_ms >= PROGRESS_PATIENCE_MS;
 }
 
 /* Adds text, and never half of it. */
@@ -190,18 +202,20 @@ void progress_line(const struct progress *p, const struct style *style, uint64_t
 		}
 		add(buf, percent, "  ", bytes);
 	}
-	if (*p->waiting_for && !p->frozen)
+	if (waits(p, now_ms) && !p->frozen)
 		add(buf, "  waiting for ", p->waiting_for, "");
 	style_cut(style, buf, width);
 }
 
-void progress_news(struct progress *p, const struct style *style, char buf[PROGRESS_SIZE])
+void progress_news(struct progress *p, const struct style *style, uint64_t now_ms,
+		   char buf[PROGRESS_SIZE])
 {
 	char now[sizeof(p->told)];
-	const char *says = progress_words(p->step, p->phase);
+	bool wait = waits(p, now_ms);
 
 	buf[0] = '\0';
-	str_fmt(now, sizeof(now), "%s/%s/%s", p->step, p->phase, *p->waiting_for ? "w" : "");
+	str_fmt(now, sizeof(now), "%s%s%s", progress_words(p->step, p->phase),
+		wait ? ", waiting for " : "", wait ? p->waiting_for : "");
 	if (str_eq(now, p->told))
 		return;
 	if (!*p->told) {
@@ -213,8 +227,6 @@ void progress_news(struct progress *p, const struct style *style, char buf[PROGR
 		add(buf, "\n", "", "");
 	}
 	str_copy(p->told, sizeof(p->told), now);
-	add(buf, p->container, ": ", says);
-	if (*p->waiting_for)
-		add(buf, ", waiting for ", p->waiting_for, "");
+	add(buf, p->container, ": ", now);
 	add(buf, "\n", "", "");
 }

@@ -28,7 +28,10 @@ void request_fill(struct cli *cli)
 
 int reply_present(struct cli *cli, const struct msg_reply *reply)
 {
-	bool own = cli->in.command->print == migrate_print || cli->in.command->print == check_print;
+	/* These tell a failure in their own way; to show a job that failed is no failure. */
+	bool own = cli->in.command->print == migrate_print ||
+		   cli->in.command->print == check_print ||
+		   (cli->in.command->print == job_print && reply->jobs.n);
 
 	if (reply->code && !own)
 		return report_reply(cli, reply, false);

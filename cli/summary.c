@@ -114,32 +114,24 @@ static void print_downtime(FILE *out, const struct style *style, const struct ms
 	}
 }
 
-static void print_payload(FILE *out, const struct style *style, const struct msg_figures *f)
+static void print_payload(FILE *out, const struct msg_figures *f)
 {
-	char sent[STR_HUMAN_SIZE], image[STR_HUMAN_SIZE], tree[STR_HUMAN_SIZE],
-		rate[STR_HUMAN_SIZE];
+	char text[STR_HUMAN_SIZE];
 
-	if (f->sent_bytes || f->image_bytes) {
-		fprintf(out, "  sent       %s for an image of %s",
-			str_human_bytes(sent, f->sent_bytes),
-			str_human_bytes(image, f->image_bytes));
-		if (f->tree_bytes)
-			fprintf(out, " and files of %s", str_human_bytes(tree, f->tree_bytes));
-		if (f->bytes_s)
-			fprintf(out, ", %s/s", str_human_bytes(rate, f->bytes_s));
-		fputc('\n', out);
-	}
-	if (f->pages) {
-		double pages = (double)f->pages;
-
-		fprintf(out, "  pages      %" PRIu64 ": %.0f %% zero, %.0f %% known at the target",
-			f->pages, 100 * (double)f->zero_pages / pages,
-			100 * (double)f->known_pages / pages);
-		if (f->rounds)
-			fprintf(out, " %s %" PRIu64 " round%s while it ran",
-				style_sign(style, SIGN_dot), f->rounds, f->rounds == 1 ? "" : "s");
-		fputc('\n', out);
-	}
+	if (!f->sent_bytes && !f->image_bytes)
+		return;
+	fprintf(out, "  sent       %s", str_human_bytes(text, f->sent_bytes));
+	if (f->frozen_bytes)
+		fprintf(out, ", %s of it while frozen", str_human_bytes(text, f->frozen_bytes));
+	if (f->bytes_s)
+		fprintf(out, ", %s/s", str_human_bytes(text, f->bytes_s));
+	fprintf(out, "\n  carried    memory of %s", str_human_bytes(text, f->image_bytes));
+	if (f->tree_bytes)
+		fprintf(out, ", files of %s", str_human_bytes(text, f->tree_bytes));
+	if (f->rounds)
+		fprintf(out, ", %" PRIu64 " round%s while it ran", f->rounds,
+			f->rounds == 1 ? "" : "s");
+	fputc('\n', out);
 }
 
 static void print_head(FILE *out, const struct style *style, const struct msg_job *job)
@@ -196,7 +188,7 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 	if (job->figures && job->figures->frozen_us)
 		print_downtime(out, style, job);
 	if (job->figures)
-		print_payload(out, style, job->figures);
+		print_payload(out, job->figures);
 	if (job->finished_ms > job->started_ms && job->started_ms)
 		fprintf(out, "  took       %s\n",
 			duration_text(text, sizeof(text), job->finished_ms - job->started_ms));
@@ -209,11 +201,13 @@ void job_line_print(FILE *out, const struct style *style, const struct msg_job *
 	struct progress progress = {0};
 	struct style narrow = *style;
 	char line[PROGRESS_SIZE];
+	uint64_t now_ms = UINT64_C(1) << 40; /* any: the clock of the freeze is the job's */
 
 	if (narrow.width > JOB_INDENT * 2)
 		narrow.width -= JOB_INDENT;
-	progress_feed(&progress, job, 0);
-	progress_line(&progress, &narrow, 0, line);
+	progress_feed(&progress, job, now_ms);
+	progress.stage_ms = 0;
+	progress_line(&progress, &narrow, now_ms, line);
 	fprintf(out, "  %s%s%s  %s\n", style_tone(style, TONE_dim), id_tail(job->id),
 		style_end(style), line);
 }

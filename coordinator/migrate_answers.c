@@ -293,11 +293,14 @@ static answer_fn *const done[STAGE_COUNT] = {
 
 static void keep_figures(struct job *job, const struct msg_answer *answer)
 {
-	uint64_t frozen_us = job->figures.frozen_us;
+	uint64_t frozen_us = job->figures.frozen_us, sent_bytes = job->figures.sent_bytes;
 
 	if (!answer->figures)
 		return;
 	figures_merge(&job->figures, answer->figures);
+	/* What sync had sent, it sent while the container ran. */
+	if (answer->step == STEP_hold && sent_bytes && job->figures.sent_bytes > sent_bytes)
+		job->figures.frozen_bytes = job->figures.sent_bytes - sent_bytes;
 	/* After the start the measure is taken: S's longer view goes up to its retirement. */
 	if (job->outcome == OUTCOME_moved)
 		job->figures.frozen_us = frozen_us;

@@ -234,7 +234,8 @@
 	F(u64, 12, zero_pages) \
 	F(u64, 13, known_pages)        /* target had them */ \
 	F(u64, 14, rounds) \
-	F(u64, 15, bytes_s)
+	F(u64, 15, bytes_s) \
+	F(u64, 16, frozen_bytes)       /* part of sent_bytes: since the freeze */
 
 #define MSG_answer(F) \
 	F(str,  1, migration, 26) \

@@ -91,8 +91,8 @@ static void a_followed_migration_tells_each_phase_and_sums_up(void **state)
 		"    verify      5.2 ms\n"
 		"    restore      80 ms\n"
 		"    start        13 ms\n"
-		"  sent       23.0 MiB for an image of 64.0 MiB and files of 120 MiB, 210 MiB/s\n"
-		"  pages      16384: 60 % zero, 30 % known at the target , 2 rounds while it ran\n"
+		"  sent       23.0 MiB, 1.5 MiB of it while frozen, 210 MiB/s\n"
+		"  carried    memory of 64.0 MiB, files of 120 MiB, 2 rounds while it ran\n"
 		"  took       2.31 s\n");
 	ran_free(&ran);
 }
@@ -157,6 +157,35 @@ static void json_is_one_object_and_with_follow_one_a_line(void **state)
 	assert_string_equal(json_string_value(json_object_get(object, "runs_on")), "alpha");
 	assert_has(ran.err, "web runs on alpha");
 	json_decref(object);
+	ran_free(&ran);
+}
+
+static void shows_stayed(struct fake *fake, const struct msg_request *request)
+{
+	(void)request;
+	fake_end(fake, &fake_stayed);
+}
+
+/* What is asked for is the record, and there it is. */
+static void to_show_a_job_that_failed_is_no_failure(void **state)
+{
+	struct ran ran;
+	json_t *object;
+
+	(void)state;
+	serve(shows_stayed);
+	ran = run("job web --json");
+	assert_int_equal(ran.exit_code, 0);
+	object = load(ran.out);
+	assert_string_equal(json_string_value(json_object_get(object, "outcome")), "STAYED");
+	assert_string_equal(ran.err, "");
+	json_decref(object);
+	ran_free(&ran);
+
+	ran = run("job web");
+	assert_int_equal(ran.exit_code, 0);
+	assert_has(ran.out, "STAYED");
+	assert_has(ran.out, "fix        create /data/x on beta");
 	ran_free(&ran);
 }
 
@@ -382,6 +411,7 @@ int main(void)
 		T(a_migration_that_stayed_is_told_whole),
 		T(a_held_container_exits_with_9),
 		T(json_is_one_object_and_with_follow_one_a_line),
+		T(to_show_a_job_that_failed_is_no_failure),
 		T(detached_it_prints_the_job),
 		T(an_interrupt_leaves_the_job_alone),
 		T(a_stream_that_ends_is_taken_up_again),

@@ -31,6 +31,7 @@ static __attribute__((unused)) struct msg_figures fake_figures = {
 	.image_bytes = 64 * MIB,
 	.tree_bytes = 120 * MIB,
 	.sent_bytes = 23 * MIB,
+	.frozen_bytes = 3 * MIB / 2,
 	.pages = 16384,
 	.zero_pages = 9830,
 	.known_pages = 4915,

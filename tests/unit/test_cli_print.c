@@ -206,8 +206,8 @@ static void the_summary_draws_where_the_downtime_went(void **state)
 "    verify      5.2 ms  ▋\n"
 "    restore      80 ms  ██████████▌\n"
 "    start        13 ms  █▊\n"
-"  sent       23.0 MiB for an image of 64.0 MiB and files of 120 MiB, 210 MiB/s\n"
-"  pages      16384: 60 % zero, 30 % known at the target · 2 rounds while it ran\n"
+"  sent       23.0 MiB, 1.5 MiB of it while frozen, 210 MiB/s\n"
+"  carried    memory of 64.0 MiB, files of 120 MiB, 2 rounds while it ran\n"
 "  took       2.31 s\n");
 	/* clang-format on */
 }

@@ -82,7 +82,7 @@ static void no_width_is_overrun(void **state)
 			struct style style = {
 				.tty = true, .utf8 = true, .color = color, .width = width};
 
-			progress_line(&progress, &style, 0, line);
+			progress_line(&progress, &style, PROGRESS_PATIENCE_MS, line);
 			assert_true(style_columns(line) < (width > 1 ? width : 2));
 		}
 	}
@@ -123,21 +123,43 @@ static void off_a_terminal_each_phase_is_told_once(void **state)
 
 	(void)state;
 	progress_feed(&progress, &job, 0);
-	progress_news(&progress, &ascii, line);
+	progress_news(&progress, &ascii, 100, line);
 	assert_string_equal(line, "web: job " FAKE_JOB ", alpha -> beta\n"
 				  "web: copying files while it runs\n");
 	job.done_bytes = 20 * MIB;
 	progress_feed(&progress, &job, 10);
-	progress_news(&progress, &ascii, line);
+	progress_news(&progress, &ascii, 100, line);
 	assert_string_equal(line, "");
 	job.phase = "memory";
 	progress_feed(&progress, &job, 20);
-	progress_news(&progress, &ascii, line);
+	progress_news(&progress, &ascii, 100, line);
 	assert_string_equal(line, "web: copying memory while it runs\n");
 	job.waiting_for = "beta";
 	progress_feed(&progress, &job, 30);
-	progress_news(&progress, &ascii, line);
+	progress_news(&progress, &ascii, 100, line);
+	assert_string_equal(line, "");
+	progress_news(&progress, &ascii, 20 + PROGRESS_PATIENCE_MS, line);
 	assert_string_equal(line, "web: copying memory while it runs, waiting for beta\n");
+}
+
+/* Steps with the same words, and the end, at which a job has no step any more. */
+static void what_was_said_is_not_said_again(void **state)
+{
+	struct progress progress = {0};
+	struct msg_job job = fake_running("hold", "", 0);
+	char line[PROGRESS_SIZE];
+
+	(void)state;
+	progress_feed(&progress, &job, 0);
+	progress_news(&progress, &ascii, 0, line);
+	job.phase = "unheard of";
+	progress_feed(&progress, &job, 1);
+	progress_news(&progress, &ascii, 1, line);
+	assert_string_equal(line, "");
+	job.step = job.phase = "";
+	progress_feed(&progress, &job, 2);
+	progress_news(&progress, &ascii, 2, line);
+	assert_string_equal(line, "");
 }
 
 /* The bar has words of its own for each step that a worker can be asked for. */
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test(no_width_is_overrun),
 		cmocka_unit_test(wild_numbers_do_no_harm),
 		cmocka_unit_test(off_a_terminal_each_phase_is_told_once),
+		cmocka_unit_test(what_was_said_is_not_said_again),
 		cmocka_unit_test(every_step_has_words),
 		cmocka_unit_test(bars_have_their_length),
 	};

@@ -333,6 +333,19 @@ void migrate_answer(struct core *c, struct job *job, enum party party,
 		done[job->stage](c, job, party, answer);
 }
 
+/* The sender cannot know beforehand how much it will read; what the check found is near it. */
+static uint64_t total_of(const struct job *job, const struct msg_progress *progress)
+{
+	const struct msg_ask *work = job->work->ask;
+	uint64_t total = progress->total_bytes;
+
+	if (!total && str_eq(progress->phase, "memory"))
+		total = work->rss_bytes;
+	else if (!total && str_eq(progress->phase, "tree"))
+		total = work->tree_bytes;
+	return total && total < progress->done_bytes ? progress->done_bytes : total;
+}
+
 void migrate_progress(struct core *c, struct job *job, enum party party,
 		      const struct msg_progress *progress)
 {
@@ -344,7 +357,7 @@ void migrate_progress(struct core *c, struct job *job, enum party party,
 	job->heard_ms = c->now.mono_ms;
 	str_copy(job->phase, sizeof(job->phase), progress->phase);
 	job->done_bytes = progress->done_bytes;
-	job->total_bytes = progress->total_bytes;
+	job->total_bytes = total_of(job, progress);
 	job->bytes_s = progress->bytes_s;
 	job->round = progress->round;
 	if (c->now.mono_ms - job->told_progress_ms < 100 && job->told_progress_ms)

@@ -102,6 +102,14 @@ static int take_records(struct passes *p, int fd, struct err *err)
 	return r;
 }
 
+static int on_memory(void *arg, struct err *err)
+{
+	struct passes *p = arg;
+
+	p->done = p->seed.read_bytes - p->round_from;
+	return pass_progress(p, "memory", p->round, err);
+}
+
 static int send_memory(struct passes *p, struct pass_result *ret, struct err *err)
 {
 	const struct pass_options *o = p->options;
@@ -110,15 +118,20 @@ static int send_memory(struct passes *p, struct pass_result *ret, struct err *er
 
 	if (!p->seed.n)
 		return 0;
+	p->seed.tick = on_memory;
+	p->seed.arg = p;
+	p->done = p->total = 0;
 	do {
 		before = ret->round_bytes;
+		p->round = ++ret->rounds;
+		p->round_from = p->seed.read_bytes;
 		r = seed_round(&p->seed, p->push, &ret->round_bytes, err);
 		/* Acknowledged pages count as known on every session. */
 		if (!r)
 			r = push_flush(p->push, false, err);
-		p->done = p->seed.read_bytes;
 		if (!r)
-			r = pass_progress(p, "memory", ++ret->rounds, err);
+			r = on_memory(p, err);
+		p->total = p->done; /* the next round reads about as much */
 	} while (!r && seed_again(ret->rounds, o->rounds ? o->rounds : 1, before, ret->round_bytes,
 				  o->budget_bytes));
 	return r;

@@ -26,7 +26,9 @@ struct passes {
 	struct memos memos;
 	struct ids images, blobs;
 	struct seed seed;
-	uint64_t *mapped; /* inodes, sorted once trees begin */
+	unsigned round;
+	uint64_t round_from; /* seed.read_bytes when it began */
+	uint64_t *mapped;    /* inodes, sorted once trees begin */
 	size_t n_mapped;
 	FILE *out; /* the manifest, in the last pass */
 	char *text;

@@ -85,7 +85,7 @@ static int send_run(void *arg, uint64_t start, uint64_t pages, struct err *err)
 		int r = send_some(round, start + i * PAGE_BYTES, pages - i, &n, err);
 
 		if (!r)
-			r = push_wait(round->push, NULL, 0, 0, err);
+			r = round->seed->tick(round->seed->arg, err);
 		if (r)
 			return r;
 	}

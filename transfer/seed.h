@@ -20,6 +20,8 @@ struct seed {
 	size_t n;
 	uint8_t *buf; /* PAGE_RUN_BYTES */
 	uint64_t read_bytes;
+	int (*tick)(void *arg, struct err *err); /* between reads; its error ends the round */
+	void *arg;
 };
 
 /* Takes the three descriptors. */

@@ -70,8 +70,7 @@ static int detach(struct follow *follow)
 	erase(follow);
 	fflush(cli->out);
 	if (*id)
-		fprintf(cli->err, "job %s goes on; follow it with: drover job %s --follow\n", id,
-			id);
+		fprintf(cli->err, "job %s goes on: drover job %s --follow\n", id, id_tail(id));
 	else
 		fprintf(cli->err, "the request may have been taken; see: drover jobs\n");
 	return EXIT_DETACHED;

@@ -228,12 +228,14 @@ static enum tone event_tone(const struct msg_event *event)
 static void print_event_text(FILE *out, const struct msg_event *event)
 {
 	const struct msg_job *job = event->job;
-	bool text = event->text && *event->text;
+	/* The text of a step is its name; there are better words. */
+	bool step = job && (str_eq(event->kind, "job.step") || str_eq(event->kind, "job.progress"));
+	bool text = !step && event->text && *event->text;
 	bool over = job && job->outcome && *job->outcome;
 
 	if (over)
-		fprintf(out, " %s%s", job->outcome, text ? ":" : "");
-	else if (job && !text)
+		fprintf(out, " %s%s", job->outcome, text || step ? ":" : "");
+	if (step || (job && !over && !text))
 		fprintf(out, " %s", progress_words(job->step, job->phase));
 	if (text) {
 		fputc(' ', out);

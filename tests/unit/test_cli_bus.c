@@ -234,9 +234,9 @@ static void an_interrupt_leaves_the_job_alone(void **state)
 	interrupt_in_ms(300);
 	ran = run("migrate web");
 	assert_int_equal(ran.exit_code, EXIT_DETACHED);
-	assert_string_equal(ran.err,
-			    "job " FAKE_JOB " goes on; follow it with: drover job " FAKE_JOB
-			    " --follow\n");
+	assert_has(ran.err, "job " FAKE_JOB " goes on: drover job ");
+	assert_has(ran.err, " --follow\n");
+	assert_true(strlen(ran.err) < 80);
 	ran_free(&ran);
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/print.h"
 #include "cli/report.h"
+#include "cli/table.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

@@ -152,6 +152,21 @@ static int rewrite(struct journal *j, const struct rows *rows, struct err *err)
 	return 0;
 }
 
+/* The last row may be in the cache only: its writer was killed before the fsync, or the fsync had
+ * failed. It is written again before anybody acts on it. */
+static int sync_end(struct journal *j, struct err *err)
+{
+	struct row row;
+	off_t at = j->end - (off_t)sizeof(row);
+
+	if (at < 0)
+		return 0;
+	if (pread(j->fd, &row, sizeof(row), at) != sizeof(row) ||
+	    pwrite(j->fd, &row, sizeof(row), at) != sizeof(row) || fdatasync(j->fd) < 0)
+		return fail_errno(err, ERR_io, "making the end of %s durable", j->path);
+	return 0;
+}
+
 int journal_open(const char *path, void (*each)(void *arg, const struct handover_row *row),
 		 void *arg, struct journal **ret, struct err *err)
 {
@@ -168,6 +183,8 @@ int journal_open(const char *path, void (*each)(void *arg, const struct handover
 		rc = fail(err, ERR_busy, "another worker uses journal %s", path);
 	if (!rc)
 		rc = replay(j, &rows, err);
+	if (!rc)
+		rc = sync_end(j, err);
 	if (!rc && j->end / (off_t)sizeof(struct row) > REWRITE_ABOVE)
 		rc = rewrite(j, &rows, err);
 	str_copy(directory, sizeof(directory), path);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What a seed makes of the world: how many hosts, how bad the weather, what people ask for, what
+ * breaks when, and a rogue coordinator that has all keys and plays back all it has heard. */
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+enum { HEAL_cut, HEAL_full };
+
+static unsigned often(unsigned max)
+{
+	return rnd_below(3) ? 0 : (unsigned)rnd_range(max / 20, max);
+}
+
+static void choose_weather(void)
+{
+	struct weather *w = &sim.weather;
+
+	w->loss = often(300000);
+	w->dup = often(300000);
+	w->delay_ms = (unsigned)(coin() ? 20 : rnd_range(20, 3000));
+	w->slow_ms = (unsigned)(coin() ? 5 : rnd_range(5, 1500));
+	w->point_crash = often(40000);
+	w->power = rnd_below(3) == 0;
+	w->power_of_crash = 300000;
+	w->sync_crash = often(30000);
+	w->sync_fails = often(15000);
+	w->torn = often(30000);
+	w->act_fails = often(60000);
+	w->undo_fails = often(60000);
+	w->act_slow = often(60000);
+	w->coord_crash = often(80000);
+	w->fault_every_ms = coin() ? 0 : (unsigned)rnd_range(1000, 20000);
+	w->doubled = rnd_below(5) == 0;
+	w->rogue = rnd_below(5) == 0;
+	w->rogue_every_ms = (unsigned)rnd_range(50, 3000);
+	w->partitions = coin();
+	w->jumps = rnd_below(3) == 0;
+	w->exits = rnd_below(4) == 0;
+	w->full_disks = rnd_below(3) == 0;
+	w->dead_host = rnd_below(20) == 0;
+}
+
+void chaos_init(void)
+{
+	uint64_t chaos_ms = rnd_range(20000, 120000);
+
+	sim.interval_ms = rnd_range(1, 4) * 1000;
+	sim.hold_ms = rnd_range(3000, 60000);
+	sim.n_hosts = (int)rnd_range(2, HOSTS_MAX);
+	sim.n_cts = (int)rnd_range(1, CTS_MAX);
+	choose_weather();
+	for (int i = 0; i < sim.n_cts; i++) {
+		str_copy(sim.ct[i].name, NAME_SIZE, i ? "db" : "web");
+		sim.host[0].copy[i] = (struct copy){
+			.there = true, .gate_open = true, .bundle = true, .home = true};
+	}
+	for (int i = 0; i < COORDS_MAX; i++)
+		sim.coord[i].n = i;
+	for (int i = 0; i < sim.n_hosts; i++)
+		str_fmt(sim.host[i].name, NAME_SIZE, "h%d", i);
+	sim.calm_ms = START_MS + chaos_ms;
+	sim.end_ms = sim.calm_ms + 400000;
+	coord_start(&sim.coord[0]);
+	for (int i = 0; i < sim.n_hosts; i++)
+		host_init(i);
+	sim.clients_left = (unsigned)rnd_range(1, 4);
+	event_push(EV_client, START_MS + rnd_range(1000, 5000), 0, 0, 0, NULL);
+	event_push(EV_calm, sim.calm_ms, 0, 0, 0, NULL);
+	if (sim.weather.fault_every_ms)
+		event_push(EV_fault, START_MS + rnd_range(1000, 20000), 0, 0, 0, NULL);
+	if (sim.weather.rogue)
+		event_push(EV_rogue, START_MS + rnd_range(2000, 10000), 0, 0, 0, NULL);
+}
+
+/* --- people --- */
+
+static void request(struct coord *c, const struct msg_request *body)
+{
+	auto_msg struct msg *msg = msg_copy(MSG_TYPE_request, body);
+	char id[ULID_SIZE];
+
+	sim_ulid(id);
+	msg->head.type = MSG_TYPE_request;
+	str_copy(msg->head.request, ULID_SIZE, id);
+	sim_ulid(id);
+	trace("c%d: %s %s to %s", c->n, body->command, body->container,
+	      body->host ? body->host : "any");
+	coord_feed(c, &(struct core_event){.kind = CORE_request, .client = 7, .msg = msg, .id = id});
+}
+
+void chaos_client(void)
+{
+	struct coord *c = &sim.coord[sim.weather.doubled && coin() ? 1 : 0];
+	struct msg_request body = {.command = "migrate",
+				   .container = sim.ct[rnd_below((uint64_t)sim.n_cts)].name};
+
+	if (!c->up)
+		c = &sim.coord[0];
+	if (rnd_below(4) == 0)
+		body.command = "cancel";
+	else if (coin())
+		body.host = sim.host[rnd_below((uint64_t)sim.n_hosts)].name;
+	if (rnd_below(8) == 0)
+		body.deadline_ms = rnd_range(100, 20000);
+	if (c->up) {
+		request(c, &body);
+		sim.clients_left--;
+	}
+	if (sim.clients_left)
+		event_push(EV_client, sim.now_ms + rnd_range(200, coin() ? 5000 : 40000), 0, 0, 0,
+			   NULL);
+}
+
+/* --- faults --- */
+
+void chaos_heal(int what, int which)
+{
+	if (what == HEAL_cut && !sim.calm)
+		net_cut(which, false);
+	else if (what == HEAL_full)
+		sim.host[which].full = false;
+}
+
+static void cut_something(void)
+{
+	int which = (int)rnd_below(1024);
+
+	net_cut(which, true);
+	event_push(EV_heal, sim.now_ms + rnd_range(500, 60000), HEAL_cut, which, 0, NULL);
+}
+
+static struct mig *some_mig(struct host *h)
+{
+	struct mig *m = h->up ? h->x->migs : NULL;
+
+	for (uint64_t n = rnd_below(4); n && m && m->next; n--)
+		m = m->next;
+	return m;
+}
+
+/* The program of a pending act is killed, or the one that holds an armed container. */
+static void kill_criu(struct host *h)
+{
+	struct mig *m = some_mig(h);
+	struct run *run = m ? m->child ? m->child : m->restore : NULL;
+	int ct = m ? ct_find(m->row.container) : -1;
+
+	if (!run || ct < 0)
+		return;
+	trace("%s: the child of %s is killed", h->name, m->row.migration + 20);
+	run->bad = true;
+	if (run == m->restore && str_eq(h->copy[ct].by, m->row.migration) &&
+	    (h->copy[ct].armed || run->token))
+		copy_destroy(h, ct, "criu was killed");
+	if (!run->token)
+		return;
+	run->token = token_new();
+	run->refs++;
+	event_push(EV_child, sim.now_ms, h->n, 0, run->token, run);
+}
+
+static void lose_sender(struct host *h)
+{
+	struct mig *m = some_mig(h);
+	enum handover_act act = m ? mig_act(m) : ACT_none;
+
+	if (act != ACT_sync && act != ACT_dump && act != ACT_send)
+		return;
+	trace("%s: the sender is lost", h->name);
+	worker_sender_lost(h, m);
+}
+
+static void end_container(struct host *h)
+{
+	int ct = (int)rnd_below((uint64_t)sim.n_cts);
+
+	if (sim.weather.exits && copy_runs(&h->copy[ct]))
+		copy_destroy(h, ct, "it ended by itself");
+}
+
+static void double_coordinator(void)
+{
+	if (sim.weather.doubled && !sim.coord[1].exists)
+		coord_clone(&sim.coord[0], &sim.coord[1]);
+}
+
+void chaos_fault(void)
+{
+	struct host *h = &sim.host[rnd_below((uint64_t)sim.n_hosts)];
+	uint64_t down_ms = rnd_range(50, coin() ? 2000 : 60000);
+
+	if (sim.calm)
+		return;
+	switch (rnd_below(12)) {
+	case 0:
+	case 1:
+		worker_kill(h, down_ms);
+		break;
+	case 2:
+		coord_kill(&sim.coord[rnd_below(COORDS_MAX)], down_ms);
+		break;
+	case 3:
+		if (sim.weather.power && h->powered) {
+			h->gone = sim.weather.dead_host;
+			sim.weather.dead_host = false;
+			host_power_cut(h, down_ms);
+		}
+		break;
+	case 4:
+	case 5:
+	case 6:
+		if (sim.weather.partitions)
+			cut_something();
+		break;
+	case 7:
+		if (sim.weather.jumps)
+			h->boot_jump_ms += rnd_range(1000, 100000);
+		break;
+	case 8:
+		if (sim.weather.full_disks) {
+			h->full = true;
+			event_push(EV_heal, sim.now_ms + down_ms, HEAL_full, h->n, 0, NULL);
+		}
+		break;
+	case 9:
+		kill_criu(h);
+		break;
+	case 10:
+		lose_sender(h);
+		break;
+	default:
+		end_container(h);
+		double_coordinator();
+		break;
+	}
+	tally.faults++;
+	event_push(EV_fault, sim.now_ms + rnd_range(1, sim.weather.fault_every_ms), 0, 0, 0, NULL);
+}
+
+/* --- the rogue --- */
+
+/* Mostly something that was said once, by whoever, about that migration. */
+static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
+{
+	const struct ghost *from =
+		rnd_below(8) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
+	unsigned n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
+	unsigned i = (unsigned)rnd_below(n + 1u);
+
+	if (i == n) { /* or noise */
+		ask->proof_len = (uint32_t)rnd_below(65);
+		memset(ask->proof, (int)rnd_below(256), ask->proof_len);
+		return;
+	}
+	ask->proof_len = from->proof[i].len;
+	memcpy(ask->proof, from->proof[i].data, ask->proof_len);
+}
+
+void rogue_ask(void)
+{
+	static const enum step steps[] = {STEP_check,   STEP_reserve, STEP_sync,  STEP_hold,
+					  STEP_arm,     STEP_release, STEP_start, STEP_retire,
+					  STEP_clean,   STEP_abort,   STEP_refuse, STEP_report};
+	static struct wire_ask ask;
+	const struct ghost *g;
+	int source, target;
+
+	if (sim.calm)
+		return;
+	event_push(EV_rogue, sim.now_ms + rnd_range(1, sim.weather.rogue_every_ms), 0, 0, 0, NULL);
+	if (!sim.n_ghosts)
+		return;
+	g = &sim.ghost[rnd_below(4) ? (uint64_t)sim.n_ghosts - 1
+				    : rnd_below((uint64_t)sim.n_ghosts)];
+	source = rnd_below(16) ? g->source : (int)rnd_below((uint64_t)sim.n_hosts);
+	target = rnd_below(16) ? g->target : (int)rnd_below((uint64_t)sim.n_hosts);
+	if (source < 0 || target < 0)
+		return;
+	memset(&ask, 0, sizeof(ask));
+	ask.head = (struct wire_in_head){WIRE_MAGIC, WIRE_ASK};
+	str_copy(ask.migration, ULID_SIZE, g->migration);
+	if (rnd_below(32) == 0)
+		sim_ulid(ask.migration);
+	sim_ulid(ask.request);
+	str_copy(ask.container, NAME_SIZE, sim.ct[g->ct].name);
+	str_copy(ask.source, NAME_SIZE, sim.host[source].name);
+	str_copy(ask.target, NAME_SIZE, sim.host[target].name);
+	str_copy(ask.runtime, sizeof(ask.runtime), "runc");
+	str_copy(ask.bundle, sizeof(ask.bundle), "/var/lib/ct/x");
+	ask.step = steps[rnd_below(ARRAY_LEN(steps))];
+	ask.attempt = rnd_below(3) ? g->attempt : 1000 + rnd_below(1000);
+	ask.epoch = g->epoch + (rnd_below(8) ? 0 : rnd_below(3)) - (rnd_below(8) ? 0 : g->epoch > 1);
+	ask.term = g->term + (rnd_below(64) == 0) - (rnd_below(8) == 0 && g->term > 1);
+	ask.ticket_len = 64;
+	memcpy(ask.ticket, g->ticket, 64);
+	ask.digest_len = 32;
+	memcpy(ask.digest, g->digest, 32);
+	rogue_proof(g, &ask);
+	source = coin() ? source : target;
+	sim.host[source].asker = ROGUE;
+	trace("h%d: rogue asks %s of %s", source, step_name(ask.step), ask.migration + 20);
+	tally.rogue_asks++;
+	worker_ask(&sim.host[source], &ask);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The invariants of DESIGN.md §4 by name, as far as they can be seen from here. I1, I2, I3, I4 and
+ * I11 are also checked where they would be broken (world.c), I7 is all of them with a rogue
+ * coordinator that has every key. Q: nothing is stuck without a reason. */
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+#define HOLD_SLACK_MS 3000
+
+/* --- after every event --- */
+
+/* A copy that could not be thawed yet may have its gate open: it is decided that it runs. */
+static bool undecided(const struct host *h, int ct)
+{
+	for (size_t i = 0; i < h->n_kept; i++) {
+		const struct kept_row *row = &h->kept[i];
+
+		if (str_eq(row->container, sim.ct[ct].name) &&
+		    (row->state == HANDOVER_held || row->state == HANDOVER_released ||
+		     row->state == HANDOVER_reserved || row->state == HANDOVER_prepared))
+			return true;
+	}
+	return false;
+}
+
+static void check_copies(void)
+{
+	for (int ct = 0; ct < sim.n_cts; ct++) {
+		int running = 0;
+
+		for (int i = 0; i < sim.n_hosts; i++) {
+			const struct copy *copy = &sim.host[i].copy[ct];
+
+			running += copy_runs(copy);
+			if (copy->there && (copy->frozen || copy->armed) && copy->gate_open &&
+			    undecided(&sim.host[i], ct))
+				broken("I10", "the gate of %s is open on %s while it is held",
+				       sim.ct[ct].name, sim.host[i].name);
+		}
+		if (running > 1)
+			broken("I1", "%d copies of %s run", running, sim.ct[ct].name);
+	}
+}
+
+/* I8: whatever happens to the others, a held source goes on at its deadline. */
+static void check_holds(const struct host *h)
+{
+	uint64_t boot_ms = sim.now_ms - h->boot_at_ms + h->boot_jump_ms;
+
+	if (!h->up || h->full || sim.now_ms < h->up_since_ms + HOLD_SLACK_MS ||
+	    sim.now_ms < h->busy_until_ms + HOLD_SLACK_MS)
+		return;
+	for (const struct mig *m = h->x->migs; m; m = m->next)
+		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
+		    boot_ms > m->row.hold_until_boot_ms + HOLD_SLACK_MS)
+			broken("I8", "%s is held on %s past its deadline", m->row.container,
+			       h->name);
+}
+
+void check_event(void)
+{
+	check_copies();
+	for (int i = 0; i < sim.n_hosts; i++)
+		check_holds(&sim.host[i]);
+}
+
+/* --- acts and answers --- */
+
+static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
+{
+	switch (act) {
+	case ACT_gate_close:
+	case ACT_freeze:
+	case ACT_dump:
+	case ACT_send:
+		return state == HANDOVER_held;
+	case ACT_invalidate:
+	case ACT_thaw:
+	case ACT_gate_open:
+		return str_eq(handover_state_name(state), "own") ||
+		       str_eq(handover_state_name(state), "aborted");
+	case ACT_sync:
+		return state == HANDOVER_own;
+	case ACT_retire:
+		return state == HANDOVER_done;
+	case ACT_reserve:
+	case ACT_unpack:
+	case ACT_arm:
+		return state == HANDOVER_reserved;
+	case ACT_go:
+	case ACT_plug:
+		return state == HANDOVER_running;
+	case ACT_kill:
+	case ACT_unreserve:
+		return state == HANDOVER_refused;
+	case ACT_clean_source:
+		return state != HANDOVER_held && state != HANDOVER_released;
+	case ACT_clean_target:
+		return state != HANDOVER_reserved && state != HANDOVER_prepared;
+	default:
+		(void)m;
+		return true;
+	}
+}
+
+void check_act(struct host *h, const struct mig *m, enum handover_act act)
+{
+	const struct kept_row *row = disk_row(h, m->row.migration);
+	const struct ghost *g = ghost_find(m->row.migration);
+	int ct = ct_find(m->row.container);
+	uint8_t state = row ? row->state : HANDOVER_none;
+
+	if (!g || ct < 0)
+		broken("SIM", "an act for an unknown container");
+	if (h->fenced)
+		broken("I6", "%s acts for term %llu, epoch %llu after term %llu, epoch %llu",
+		       h->name, (unsigned long long)h->asked->term,
+		       (unsigned long long)h->asked->epoch, (unsigned long long)h->seen_term,
+		       (unsigned long long)m->row.epoch);
+	if (!allowed(m, act, state))
+		broken("I5", "%s on %s while the disk says %s", handover_act_name(act), h->name,
+		       handover_state_name(state));
+	if (act == ACT_freeze && h->copy[ct].gate_open)
+		broken("I10", "%s is frozen on %s with its gate open", m->row.container, h->name);
+	if (act == ACT_dump && !h->copy[ct].frozen && h->copy[ct].there)
+		broken("I9", "%s is dumped on %s while it runs", m->row.container, h->name);
+	if (act == ACT_retire && !g->went)
+		broken("I2", "%s is retired on %s before the target has run it", m->row.container,
+		       h->name);
+}
+
+void check_answer(struct host *h, const struct msg_answer *answer)
+{
+	const struct kept_row *row = disk_row(h, answer->migration ? answer->migration : "");
+	const struct ghost *g = ghost_find(answer->migration ? answer->migration : "");
+	const char *kept = handover_state_name(row ? row->state : HANDOVER_none);
+	const char *said = answer->state ? answer->state : "none";
+
+	if (str_eq(kept, "closed") && str_eq(said, "none"))
+		return;
+	if (!str_eq(said, kept))
+		broken("I5", "%s answers %s, its disk says %s", h->name, said, kept);
+	if (str_eq(said, "running") && answer->proof.len && g && !g->went)
+		broken("I5", "%s proves RUNNING before it let the container go", h->name);
+}
+
+/* --- outcomes --- */
+
+static bool single(void)
+{
+	return !sim.weather.doubled && !sim.weather.rogue;
+}
+
+/* I12, at the moment when an outcome is recorded. With several coordinators at work on one job each
+ * knows only its own part. */
+void check_outcome(const struct coord *c, const struct job *job)
+{
+	struct ghost *g = ghost_find(job->id);
+
+	if (job->probe || !g || g->told == job->outcome)
+		return;
+	g->told = job->outcome;
+	g->owner = c->n;
+	tally.moved += job->outcome == OUTCOME_moved;
+	tally.stayed += job->outcome == OUTCOME_stayed;
+	tally.held += job->outcome == OUTCOME_held;
+	tally.lost += job->outcome == OUTCOME_lost;
+	trace("c%d: %s %s %s, runs on %s", c->n, job->id + 20, stage_name(job->stage),
+	      outcome_name(job->outcome), job->runs_on);
+	if (job->outcome == OUTCOME_moved && !g->went)
+		broken("I12", "%s is told as MOVED, the target never ran it", job->id);
+	if (!single())
+		return;
+	if (job->outcome == OUTCOME_stayed &&
+	    (g->running_on || g->source_kept == HANDOVER_held ||
+	     g->source_kept == HANDOVER_released || g->source_kept == HANDOVER_done))
+		broken("I12", "%s is told as STAYED, the source's disk says %s", job->id,
+		       handover_state_name(g->source_kept));
+	if (job->outcome == OUTCOME_lost && !g->lost_kept)
+		broken("I12", "%s is told as LOST, the target's disk does not say so", job->id);
+}
+
+/* --- the end --- */
+
+static bool idle(const struct host *h)
+{
+	if (h->gone)
+		return true;
+	if (!h->up)
+		return false;
+	for (const struct mig *m = h->x->migs; m; m = m->next)
+		if (m->plan)
+			return false;
+	return true;
+}
+
+bool check_settled(void)
+{
+	if (sim.clients_left || sim.in_flight)
+		return false;
+	for (int i = 0; i < COORDS_MAX; i++)
+		if (sim.coord[i].exists &&
+		    (!sim.coord[i].up || core_jobs_running(sim.coord[i].core)))
+			return false;
+	for (int i = 0; i < sim.n_hosts; i++)
+		if (!idle(&sim.host[i]))
+			return false;
+	return true;
+}
+
+/* A migration that only a person can end, or a host that is gone. */
+static bool excused(int ct)
+{
+	for (int i = 0; i < sim.n_ghosts; i++) {
+		const struct ghost *g = &sim.ghost[i];
+
+		if (g->ct != ct)
+			continue;
+		if (g->lost_kept || (g->source >= 0 && sim.host[g->source].gone) ||
+		    (g->target >= 0 && sim.host[g->target].gone))
+			return true;
+	}
+	return false;
+}
+
+static void check_jobs(const struct coord *c)
+{
+	for (size_t i = 0; c->core && i < c->core->n_jobs; i++) {
+		const struct job *job = c->core->jobs[i];
+		const struct ghost *g = ghost_find(job->id);
+		int ct = ct_find(job->container);
+
+		if (job->probe || excused(ct))
+			continue;
+		if (job->stage != STAGE_done)
+			broken("Q", "job %s is stuck at %s (%s)", job->id, stage_name(job->stage),
+			       job->error);
+		if (!job->outcome || job->outcome == OUTCOME_held)
+			broken("I12", "job %s is done and has no outcome", job->id);
+		if (g && job->outcome == OUTCOME_stayed && g->went)
+			broken("I12", "job %s is STAYED, the target ran it", job->id);
+	}
+}
+
+/* Where the last finished job of a container says that it runs. */
+static const char *told_place(const struct coord *c, int ct)
+{
+	const char *place = sim.host[0].name;
+
+	for (size_t i = 0; c->core && i < c->core->n_jobs; i++) {
+		const struct job *job = c->core->jobs[i];
+
+		if (!job->probe && job->stage == STAGE_done && job->runs_on[0] &&
+		    str_eq(job->container, sim.ct[ct].name))
+			place = job->runs_on;
+	}
+	return place;
+}
+
+static void check_container(const struct coord *c, int ct)
+{
+	const char *place = told_place(c, ct);
+	const struct host *runs = NULL;
+
+	for (int i = 0; i < sim.n_hosts; i++) {
+		const struct host *h = &sim.host[i];
+		const struct copy *copy = &h->copy[ct];
+
+		if (copy->there && (copy->frozen || copy->armed))
+			broken("Q", "%s is still %s on %s", sim.ct[ct].name,
+			       copy->frozen ? "frozen" : "armed", h->name);
+		if (!copy_runs(copy))
+			continue;
+		runs = h;
+		if (!copy->gate_open)
+			broken("I10", "%s runs on %s and its gate stays closed", sim.ct[ct].name,
+			       h->name);
+	}
+	if (!runs && !sim.ct[ct].ended)
+		broken("Q", "%s runs nowhere", sim.ct[ct].name);
+	if (runs && !str_eq(runs->name, place))
+		broken("I12", "%s runs on %s, its last job says %s", sim.ct[ct].name, runs->name,
+		       place);
+}
+
+static void check_leftovers(const struct host *h)
+{
+	for (size_t i = 0; i < STAGINGS_MAX; i++) {
+		const struct staging *s = &h->staging[i];
+		const struct kept_row *row = disk_row(h, s->migration);
+
+		if (s->migration[0] && s->images && (!row || row->state == HANDOVER_closed))
+			broken("I9", "an image of the finished %s is left on %s", s->migration,
+			       h->name);
+	}
+}
+
+void check_quiescence(void)
+{
+	if (!single())
+		return;
+	check_jobs(&sim.coord[0]);
+	for (int ct = 0; ct < sim.n_cts; ct++)
+		if (!excused(ct))
+			check_container(&sim.coord[0], ct);
+	for (int i = 0; i < sim.n_hosts; i++)
+		if (!sim.host[i].gone)
+			check_leftovers(&sim.host[i]);
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * Policy on a received config.json: hooks and org.criu.config run or read what they name, as root,
- * on this host. */
+ * on this host. Runtimes in Go find members without regard to case, and fold U+017F and U+212A to s
+ * and k (encoding/json): what is not plain ASCII is refused, the rest is compared without case. */
 #include "transfer/verify.h"
 
 #include "base/mem.h"
@@ -11,23 +12,36 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define CONFIG_MAX (4 * 1024 * 1024)
 
-static int look(const json_t *config, struct err *err)
+static int look_member(const char *key, const json_t *value, struct err *err)
 {
-	const json_t *hooks = json_object_get(config, "hooks");
-	const json_t *annotations = json_object_get(config, "annotations");
-	int r = 0;
+	for (const char *p = key; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			return fail(err, ERR_refused, "config.json has a member with an odd name");
+	if (strcasecmp(key, "annotations") == 0 && json_object_get(value, "org.criu.config"))
+		return fail(err, ERR_refused, "config.json carries the annotation org.criu.config");
+	if (strcasecmp(key, "hooks") == 0 && !json_is_null(value) &&
+	    !(json_is_object(value) && !json_object_size(value)))
+		return fail(err, ERR_refused, "config.json carries hooks");
+	return 0;
+}
 
-	if (!json_is_object(config))
-		return fail(err, ERR_refused, "config.json is no JSON object");
-	if (json_object_get(annotations, "org.criu.config"))
-		r = fail(err, ERR_refused, "config.json carries the annotation org.criu.config");
-	else if (hooks && !json_is_null(hooks) &&
-		 !(json_is_object(hooks) && !json_object_size(hooks)))
-		r = fail(err, ERR_refused, "config.json carries hooks");
+static int look(json_t *config, struct err *err)
+{
+	const char *key;
+	json_t *value;
+	int r = json_is_object(config) ? 0
+				       : fail(err, ERR_refused, "config.json is no JSON object");
+
+	json_object_foreach(config, key, value)
+	{
+		if (!r)
+			r = look_member(key, value, err);
+	}
 	if (r)
 		err_fix(err, "remove it from the bundle, or allow it on this host");
 	return r;

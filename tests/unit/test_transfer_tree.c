@@ -399,6 +399,13 @@ static void hooks_and_criu_config_are_refused(void **state)
 		skip();
 	assert_int_equal(unpack_after("{\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}}", NULL),
 			 -ERR_refused);
+	/* runc would take these for hooks: Go's JSON does not mind case, nor U+017F for s. */
+	assert_int_equal(unpack_after("{\"HooKs\":{\"prestart\":[{\"path\":\"/x\"}]}}", NULL),
+			 -ERR_refused);
+	assert_int_equal(unpack_after("{\"hook\\u017f\":{\"prestart\":[{\"path\":\"/x\"}]}}", NULL),
+			 -ERR_refused);
+	assert_int_equal(unpack_after("{\"Annotations\":{\"org.criu.config\":\"/x\"}}", NULL),
+			 -ERR_refused);
 	assert_int_equal(unpack_after("{\"annotations\":{\"org.criu.config\":\"/x\"}}", NULL),
 			 -ERR_refused);
 	assert_int_equal(unpack_after("not json", NULL), -ERR_refused);

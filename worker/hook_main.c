@@ -3,7 +3,7 @@
  * drover-hook: CRIU's action script. For a restore from a drover image directory it reports that
  * the tasks are restored and waits for the executor's word: exit 0 lets them run, exit 1 makes CRIU
  * kill them. Every other event and every other restore passes at once. Fails safe: a connection
- * that breaks is a no. */
+ * that breaks is a no, and so are images that are gone. */
 #include "base/str.h"
 
 #include <limits.h>
@@ -24,8 +24,12 @@ int main(void)
 	size_t len, name = strlen(IMAGES_NAME);
 	int fd;
 
-	if (!str_eq(action, "post-restore") || !dir || !realpath(dir, real))
+	if (!str_eq(action, "post-restore") || !dir)
 		return 0;
+	/* Images that were deleted meanwhile are those of a refused migration whose worker has
+	 * died: the source may be running again. */
+	if (!realpath(dir, real))
+		return 1;
 	len = strlen(real);
 	if (len <= name || !str_eq(real + len - name, IMAGES_NAME))
 		return 0;

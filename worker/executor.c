@@ -15,11 +15,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #define POLL_MAX 1024
+#define CMDLINE_MAX 16384
+#define DUMP_END_MS 2000
 
 /* --- directories --- */
 
@@ -364,6 +367,46 @@ int executor_main(int bus_fd, const struct options *options)
 	recover_all(x, runs);
 	loop(x, signals);
 	journal_close(&x->journal);
+static bool is_dump(pid_t pid, const char *staging)
+{
+	auto_free char *text = NULL;
+	char path[64];
+	size_t len;
+
+	str_fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	if (getpgid(pid) != pid || file_read(path, CMDLINE_MAX, &text, &len, NULL))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!text[i])
+			text[i] = ' ';
+	return strstr(text, " checkpoint ") && strstr(text, staging);
+}
+
+/* CRIU gives the freezer back as it found it. A checkpoint that outlived the worker which began it
+ * found it frozen, and would freeze the container again after it was thawed here, for ever. */
+static void end_dumps(struct executor *x)
+{
+	auto_closedir DIR *proc = opendir("/proc");
+	const struct dirent *e;
+	char staging[PATH_MAX];
+
+	str_fmt(staging, sizeof(staging), "%s/staging/", options_str(x->options, OPT_node_run));
+	while (proc && (e = readdir(proc))) {
+		struct pollfd p = {.fd = -1, .events = POLLIN};
+		uint64_t pid;
+
+		if (!str_u64(e->d_name, 1, INT_MAX, &pid) || !is_dump((pid_t)pid, staging))
+			continue;
+		log_warn("ending a checkpoint whose worker has died\tpid=%d", (int)pid);
+		p.fd = pidfd_open((pid_t)pid, 0);
+		kill(-(pid_t)pid, SIGKILL); /* it leads the group that criu is in */
+		poll(&p, 1, DUMP_END_MS);
+		if (p.fd >= 0)
+			close(p.fd);
+	}
+}
+
 	prover_free(&x->prover);
 	return 0;
 }
+	end_dumps(x);

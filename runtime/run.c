@@ -204,6 +204,11 @@ uint64_t run_deadline_ms(const struct run *run)
 	return run->over ? UINT64_MAX : run->deadline_ms;
 }
 
+void run_set_deadline(struct run *run, uint64_t deadline_ms)
+{
+	run->deadline_ms = deadline_ms;
+}
+
 const struct run_result *run_result(const struct run *run)
 {
 	return &run->result;

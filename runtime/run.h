@@ -86,6 +86,9 @@ int run_fd(const struct run *run);
 /* When run_step wants to be called at the latest; UINT64_MAX = never. */
 uint64_t run_deadline_ms(const struct run *run);
 
+/* Another deadline from now on, CLOCK_MONOTONIC; UINT64_MAX = none. */
+void run_set_deadline(struct run *run, uint64_t deadline_ms);
+
 /* Moves bytes, enforces the deadline, reaps. 0 = it runs on, 1 = it is over and run_result is
  * final. Never blocks. Output that descendants write after the child's end is not waited for. */
 int run_step(struct run *run, uint64_t now_ms);

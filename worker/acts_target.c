@@ -447,6 +447,7 @@ static int begin_plug(struct executor *x, struct mig *m, struct err *err)
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
 	m->hook_listen = -1;
+		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 	m->figures.start_us = clock_mono_us() - m->act_began_us;
 	if (m->row.net.kind != NET_NAMED)
 		return 0;
@@ -476,6 +477,7 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 		close(m->hook); /* the script exits with 1, criu kills what it restored */
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
+	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	m->hook = m->hook_listen = -1;
 	if (!driver)
 		return 0;

@@ -255,6 +255,12 @@ static bool known(const struct executor *x, const struct mig *wanted)
 	return m != NULL;
 }
 
+/* Restored, and blocked in the hook until the grant comes. */
+static bool is_armed(const struct mig *m)
+{
+	return m->row.state == HANDOVER_prepared && !m->plan;
+}
+
 static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners, int signals)
 {
 	size_t n = add_fd(fds, owners, 0, x->bus, NULL);
@@ -266,13 +272,31 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 
 		if (m->child)
 			n = add_fd(fds, owners, n, run_fd(m->child), m);
-		if (act != ACT_arm && act != ACT_go)
+		if (act != ACT_arm && act != ACT_go && !is_armed(m))
 			continue;
 		if (m->restore)
 			n = add_fd(fds, owners, n, run_fd(m->restore), m);
-		n = add_fd(fds, owners, n, m->hook_listen, m);
+		n = add_fd(fds, owners, n, is_armed(m) ? m->hook : m->hook_listen, m);
 	}
 	return n;
+}
+
+/* What is armed and dies is refused before anybody counts on it: after RUNNING it would be LOST. */
+static void on_event(struct executor *x, struct mig *m)
+{
+	char byte;
+
+	if (!is_armed(m)) {
+		mig_event(x, m);
+		return;
+	}
+	if ((m->hook >= 0 && recv(m->hook, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	     errno == EAGAIN) &&
+	    (m->restore && !run_step(m->restore, clock_mono_ms())))
+		return;
+	log_warn("the armed container has died\tmigration=%s container=%s node=%s",
+		 m->row.migration, m->row.container, x->self);
+	mig_begin(x, m, handover_refuse_plan(), true);
 }
 
 static void loop(struct executor *x, int signals)
@@ -295,7 +319,7 @@ static void loop(struct executor *x, int signals)
 		}
 		for (size_t i = 2; i < n; i++)
 			if (fds[i].revents && owners[i] && known(x, owners[i]))
-				mig_event(x, owners[i]);
+				on_event(x, owners[i]);
 		if (fds[1].revents)
 			x->stopping = true;
 		if (n > 2 && fds[2].fd == x->watch && fds[2].revents)
@@ -343,30 +367,6 @@ int executor_main(int bus_fd, const struct options *options)
 	struct executor *x = mem_new_of(struct executor);
 	char path[PATH_MAX];
 	struct err err;
-	sigset_t mask;
-	int signals;
-
-	x->options = options;
-	x->bus = bus_fd;
-	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
-	ulid_new(x->instance, clock_wall_ms());
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC);
-	str_fmt(path, sizeof(path), "%s/executor.journal", options_str(options, OPT_node_state));
-	if (prepare(x, &err) ||
-	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),
-		       x->self, &x->prover, &err) ||
-	    journal_open(path, recover_row, x, &x->journal, &err)) {
-		log_err("%s\tfix=\"%s\"", err.text, err.fix);
-		return err_exit_code(err.code);
-	}
-	facts_start(x);
-	recover_all(x, runs);
-	loop(x, signals);
-	journal_close(&x->journal);
 static bool is_dump(pid_t pid, const char *staging)
 {
 	auto_free char *text = NULL;
@@ -406,7 +406,31 @@ static void end_dumps(struct executor *x)
 	}
 }
 
+	sigset_t mask;
+	int signals;
+
+	x->options = options;
+	x->bus = bus_fd;
+	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
+	ulid_new(x->instance, clock_wall_ms());
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	str_fmt(path, sizeof(path), "%s/executor.journal", options_str(options, OPT_node_state));
+	if (prepare(x, &err) ||
+	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),
+		       x->self, &x->prover, &err) ||
+	    journal_open(path, recover_row, x, &x->journal, &err)) {
+		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		return err_exit_code(err.code);
+	}
+	facts_start(x);
+	recover_all(x, runs);
+	loop(x, signals);
+	journal_close(&x->journal);
 	prover_free(&x->prover);
+	end_dumps(x);
 	return 0;
 }
-	end_dumps(x);

@@ -436,7 +436,12 @@ static int event_go(struct executor *x, struct mig *m, struct err *err)
 {
 	if (hook_arrived(m))
 		say_go(m);
-	return restore_ended(x, m, err);
+	rc = restore_ended(x, m, err);
+	if (rc >= 0 || runtime_state_sync(driver_of(m), NULL, m->row.container, &found, NULL) ||
+	    !str_eq(found.status, "running"))
+		return rc;
+	log_warn("it runs, although %s\tmigration=%s", err->text, m->row.migration);
+	return 0;
 }
 
 static int begin_plug(struct executor *x, struct mig *m, struct err *err)
@@ -485,8 +490,13 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};
 
 		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
+/* A runtime that fails after its container was let go has not stopped it: LOST is only what does
+ * not run. */
 			poll(&p, 1, 100);
 		run_free(&m->restore);
+	struct runtime_container found;
+	int rc;
+
 	}
 	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL)) {
 		rc = driver->argv(driver, RUNTIME_DELETE, &request, &argv, err);

@@ -336,16 +336,21 @@ static void loop(struct executor *x, int signals)
 
 /* A target that died between its record and its word to the hook has killed the restored tasks:
  * nobody runs, and only a person may go back to the source's frozen copy. The runtime may still be
- * at the end of a restore that was let go, so it gets a moment. */
+ * at the end of a restore that was let go, or of one that is being killed, so it gets a moment. */
 static bool runs(struct executor *x, const struct mig *m)
 {
 	const struct runtime_driver *driver = runtime_find(m->row.runtime);
 	struct runtime_container found;
+	int seen = 0;
 
 	(void)x;
 	for (int i = 0; driver && i < 10; i++) {
 		if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
 		    (str_eq(found.status, "running") || str_eq(found.status, "paused")))
+			seen++;
+		else
+			seen = 0;
+		if (seen == 3)
 			return true;
 		poll(NULL, 0, 200);
 	}
@@ -362,11 +367,6 @@ static int prepare(struct executor *x, struct err *err)
 	return dirs_user(x->options, &x->uid, &x->gid, err);
 }
 
-int executor_main(int bus_fd, const struct options *options)
-{
-	struct executor *x = mem_new_of(struct executor);
-	char path[PATH_MAX];
-	struct err err;
 static bool is_dump(pid_t pid, const char *staging)
 {
 	auto_free char *text = NULL;
@@ -406,6 +406,11 @@ static void end_dumps(struct executor *x)
 	}
 }
 
+int executor_main(int bus_fd, const struct options *options)
+{
+	struct executor *x = mem_new_of(struct executor);
+	char path[PATH_MAX];
+	struct err err;
 	sigset_t mask;
 	int signals;
 
@@ -426,11 +431,11 @@ static void end_dumps(struct executor *x)
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);
 		return err_exit_code(err.code);
 	}
+	end_dumps(x);
 	facts_start(x);
 	recover_all(x, runs);
 	loop(x, signals);
 	journal_close(&x->journal);
 	prover_free(&x->prover);
-	end_dumps(x);
 	return 0;
 }

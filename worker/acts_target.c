@@ -424,11 +424,13 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 {
 	(void)x;
 	if (!m->restore || m->hook < 0)
+	const struct timeval limit = {.tv_sec = 1}; /* it connects and says it at once */
 		return fail(err, ERR_lost, "the armed container is gone");
 	say_go(m);
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
 	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
 		net_announce(&m->row.net, NULL);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	return 1;
 }
 
@@ -450,9 +452,9 @@ static int begin_plug(struct executor *x, struct mig *m, struct err *err)
 
 	(void)x;
 	if (m->hook_listen >= 0)
+		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 		close(m->hook_listen);
 	m->hook_listen = -1;
-		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 	m->figures.start_us = clock_mono_us() - m->act_began_us;
 	if (m->row.net.kind != NET_NAMED)
 		return 0;
@@ -480,23 +482,23 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 	(void)x;
 	if (m->hook >= 0)
 		close(m->hook); /* the script exits with 1, criu kills what it restored */
+	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
-	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	m->hook = m->hook_listen = -1;
 	if (!driver)
 		return 0;
 	if (m->restore) {
 		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};
-
-		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
 /* A runtime that fails after its container was let go has not stopped it: LOST is only what does
  * not run. */
-			poll(&p, 1, 100);
-		run_free(&m->restore);
+
+		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
 	struct runtime_container found;
 	int rc;
 
+			poll(&p, 1, 100);
+		run_free(&m->restore);
 	}
 	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL)) {
 		rc = driver->argv(driver, RUNTIME_DELETE, &request, &argv, err);

@@ -435,7 +435,8 @@ int executor_main(int bus_fd, const struct options *options)
 	facts_start(x);
 	recover_all(x, runs);
 	loop(x, signals);
+	recover_stop(x);
 	journal_close(&x->journal);
 	prover_free(&x->prover);
-	return 0;
+	return x->stopping ? 0 : -1;
 }

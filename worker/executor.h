@@ -137,6 +137,7 @@ void recover_all(struct executor *x, recover_runs *runs);
 void recover_waits(struct executor *x, uint64_t now_ms);
 void recover_told(struct executor *x, const struct told *told);
 
+void recover_stop(struct executor *x); /* the worker ends: what it still holds runs on */
 /* worker/facts.c */
 void facts_start(struct executor *x);
 void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable */
@@ -147,7 +148,8 @@ int facts_container(struct executor *x, const struct runtime_driver *driver,
 		    struct msg_container *ret, struct err *err);
 void facts_net(const struct net_state *net, struct scratch **scratch, struct msg_net *ret);
 
-/* Never returns before the worker is told to stop. Returns the process's exit code. */
+/* Never returns before the worker is told to stop, or the bus side is gone: then -1. Returns the
+ * process's exit code. */
 int executor_main(int bus_fd, const struct options *options);
 
 #endif

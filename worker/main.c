@@ -41,15 +41,19 @@ static int load(const struct args *a, struct options *options, struct err *err)
 	return options_set(options, assignment, err);
 }
 
-/* The bus side ends with the socket; where it failed first, its exit code is the worker's. */
+/* The bus side ends with the socket; where it failed first, its exit code is the worker's. One that
+ * nobody told to end is a failure whatever it says, so that a service manager starts both again. */
 static int ended(pid_t bus_side, int fd, int rc)
 {
-	int status;
+	bool alone = rc < 0;
+	int status, code = err_exit_code(ERR_child);
 
 	close(fd);
-	if (waitpid(bus_side, &status, 0) != bus_side || rc)
-		return rc;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : err_exit_code(ERR_child);
+	if (waitpid(bus_side, &status, 0) == bus_side && WIFEXITED(status))
+		code = WEXITSTATUS(status);
+	if (alone)
+		return code ? code : err_exit_code(ERR_child);
+	return rc ? rc : code;
 }
 
 static int start(const struct options *options, struct err *err)

@@ -20,15 +20,25 @@ void recover_row(void *arg, const struct handover_row *row)
 		x->term = row->term;
 }
 
-void recover_all(struct executor *x, recover_runs *runs)
+static bool is_held(const struct mig *m)
+{
+	return m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
+	       m->plan != handover_abort_plan();
+}
+
+static void recover_some(struct executor *x, recover_runs *runs, bool held)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
-		bool same_boot = str_eq(m->row.boot_id, x->boot_id) &&
-				 (m->row.state != HANDOVER_running || runs(x, m));
 		const struct handover_plan *plan;
 
 		next = m->next;
-		plan = handover_recover(m->row.side, m->row.state, same_boot);
+		if (is_held(m) != held)
+			continue;
+		same_boot = str_eq(m->row.boot_id, x->boot_id) &&
+			    (m->row.state != HANDOVER_running || runs(x, m));
+		plan = m->row.settled ? NULL
+				      : handover_recover(m->row.side, m->row.state, same_boot);
+		bool same_boot;
 		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
 			 m->row.migration, m->row.container, handover_state_name(m->row.state),
 			 plan ? plan->name : "none");
@@ -37,23 +47,39 @@ void recover_all(struct executor *x, recover_runs *runs)
 	}
 }
 
-static void hold_passed(struct executor *x, struct mig *m)
+/* The frozen ones first: the rest may take its time. */
+void recover_all(struct executor *x, recover_runs *runs)
+{
+	recover_some(x, runs, true);
+	recover_some(x, runs, false);
+}
+
+static void give_up_hold(struct executor *x, struct mig *m, const char *why)
 {
 	struct err err;
 
-	log_warn("hold deadline passed, resuming\tmigration=%s container=%s node=%s",
-		 m->row.migration, m->row.container, x->self);
+	log_warn("%s, resuming\tmigration=%s container=%s node=%s", why, m->row.migration,
+		 m->row.container, x->self);
 	if (!m->plan) {
 		mig_begin(x, m, handover_abort_plan(), true);
 		return;
 	}
-	fail(&err, ERR_timeout, "the hold deadline passed before the container was released");
+	fail(&err, ERR_timeout, "%s before the container was released", why);
 	mig_fail(x, m, &err);
 }
 
 /* No coordinator speaks for a container that is neither here nor there: ask the target itself. */
 static void tell_grant(struct executor *x, struct mig *m, uint64_t now_ms)
 {
+void recover_stop(struct executor *x)
+{
+	for (struct mig *m = x->migs, *next; m; m = next) {
+		next = m->next;
+		if (is_held(m))
+			give_up_hold(x, m, "the worker stops");
+	}
+}
+
 	struct tell tell = {.magic = TELL_MAGIC, .epoch = m->row.epoch};
 	struct wire_out out = {.kind = WIRE_TELL, .body_len = sizeof(tell)};
 	struct err err;
@@ -81,9 +107,8 @@ static void waited(struct executor *x, struct mig *m, uint64_t boot_ms)
 
 	if (!until || boot_ms < until)
 		return;
-	if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
-	    m->plan != handover_abort_plan())
-		hold_passed(x, m);
+	if (is_held(m))
+		give_up_hold(x, m, "the hold deadline passed");
 	else if (waits)
 		mig_begin(x, m, handover_refuse_plan(), true);
 }

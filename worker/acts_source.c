@@ -405,7 +405,9 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 
 	close_sender(x, m);
 	mig_staging_dir(x, m, staging);
-	return file_rmtree(staging, err);
+	if (file_rmtree(staging, err))
+		log_warn("staging not wiped: %s\tmigration=%s", err->text, m->row.migration);
+	return 0;
 }
 
 static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
@@ -413,12 +415,15 @@ static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 
 	(void)x;
-	if (!m->row.cgroup[0] || cgroup_open_path(m->row.cgroup, &cgroup, NULL))
+	if (rc == -ERR_nosuch)
 		return 0; /* it was never frozen, or is gone with its tasks */
+	int rc = m->row.cgroup[0] ? cgroup_open_path(m->row.cgroup, &cgroup, err) : -ERR_nosuch;
 	return freezer_thaw(&cgroup, THAW_LIMIT_MS, err);
 }
 
 static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
+	if (rc)
+		return rc;
 {
 	struct run_cmds cmds = {0};
 	int rc;
@@ -447,6 +452,7 @@ static int delete_container(struct mig *m, struct err *err)
 	int rc;
 
 	if (!cgroup_open_path(m->row.cgroup, &cgroup, NULL)) {
+	struct runtime_container found;
 		rc = cgroup_kill(&cgroup, THAW_LIMIT_MS, err);
 		if (rc)
 			return rc;
@@ -457,7 +463,13 @@ static int delete_container(struct mig *m, struct err *err)
 	spec = runtime_spec(RUNTIME_DELETE, &argv, 30000);
 	rc = run_sync(&spec, &result, err);
 	run_result_done(&result);
-	return rc; /* an unknown container is what we want */
+	if (rc)
+		return rc;
+	/* Its exit code says nothing: an unknown container is what we want. */
+	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL))
+		return fail(err, ERR_busy, "%s does not let go of %s", driver->name,
+			    m->row.container);
+	return 0;
 }
 
 static int begin_retire(struct executor *x, struct mig *m, struct err *err)

@@ -189,22 +189,42 @@ static uint64_t give_up_at(const struct executor *x, uint8_t state)
 
 static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
 {
-	uint8_t before = m->row.state;
+	uint8_t state_before = m->row.state, settled_before = m->row.settled;
+	uint64_t until_before = m->row.hold_until_boot_ms;
 	char point[64];
 	int rc;
 
 	m->row.state = state;
+	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.hold_until_boot_ms = give_up_at(x, state);
 	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
 	crash_point(point);
 	rc = journal_append(x->journal, &m->row, err);
-	if (rc)
-		m->row.state = before;
-	else
+	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
+		m->row.state = state_before;
+		m->row.settled = settled_before;
+		m->row.hold_until_boot_ms = until_before;
+	} else {
 		m->journalled = true;
+	}
 	str_fmt(point, sizeof(point), "worker.%s.recorded", handover_state_name(state));
 	crash_point(point);
 	return rc;
+}
+
+/* A restart does not repeat what has been done to its end: by then the container may be here again,
+ * under another migration. */
+static void settle(struct executor *x, struct mig *m)
+{
+	struct err err;
+
+	if (!m->plan->ends || m->stuck || m->plan->ops[m->at].state)
+		return;
+	m->row.settled = true;
+	if (!journal_append(x->journal, &m->row, &err))
+		return;
+	m->row.settled = false;
+	log_warn("%s\tmigration=%s", err.text, m->row.migration);
 }
 
 static void finish(struct executor *x, struct mig *m)
@@ -213,6 +233,7 @@ static void finish(struct executor *x, struct mig *m)
 	const char *name = m->plan->name;
 	bool closed = m->row.state == HANDOVER_closed;
 
+	settle(x, m);
 	m->plan = NULL;
 	m->act_deadline_ms = 0;
 	log_info("%s %s\tmigration=%s container=%s state=%s node=%s", name,
@@ -232,21 +253,22 @@ static void finish(struct executor *x, struct mig *m)
 	free(next);
 }
 
-/* Failures of a plan that undoes something are logged and passed over: the next act may still
- * make the container run. */
+/* A failed act of a plan that ends is logged and passed over: the next act may still make the
+ * container run. A failed record never is: no act goes before its record. */
 static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
 {
 	run_free(&m->child);
 	log_warn("%s: %s failed: %s\tmigration=%s container=%s node=%s", m->plan->name,
 		 handover_act_name(mig_act(m)), why->text, m->row.migration, m->row.container,
 		 x->self);
-	if (m->failed && !m->plan->on_failure) {
-		m->at++;
-		return true;
-	}
 	if (!m->failed)
 		m->failure = *why;
 	m->failed = true;
+	if (m->plan->ends && mig_act(m)) {
+		m->stuck = true;
+		m->at++;
+		return true;
+	}
 	if (!m->plan->on_failure)
 		return false;
 	m->plan = m->plan->on_failure;
@@ -291,7 +313,7 @@ void mig_begin(struct executor *x, struct mig *m, const struct handover_plan *pl
 
 	m->plan = plan;
 	m->at = 0;
-	m->failed = false;
+	m->failed = m->stuck = false;
 	m->self = self;
 	m->log_tail[0] = '\0';
 	memset(&m->answer, 0, sizeof(m->answer));
@@ -336,6 +358,23 @@ static bool ids_good(const struct wire_ask *ask, struct err *err)
 	else
 		return true;
 	return false;
+}
+
+/* Whether a migration holds its container, or still has to undo or delete something of it. */
+static bool has_hold(const struct mig *m)
+{
+	switch (m->row.state) {
+	case HANDOVER_none:
+	case HANDOVER_lost:
+	case HANDOVER_running:
+		return false;
+	case HANDOVER_own:
+	case HANDOVER_done:
+	case HANDOVER_refused:
+		return !m->row.settled;
+	default:
+		return true;
+	}
 }
 
 static int busy_elsewhere(struct executor *x, const struct wire_ask *ask, struct err *err)
@@ -421,6 +460,20 @@ static void answer_done(struct executor *x, struct mig *m, const struct wire_ask
 	scratch_done(&m->scratch);
 	answer(x, m, NULL);
 }
+/* A plan that ends is begun again while something of it is left to do, and not after. */
+static const struct handover_plan *settled_plan(const struct mig *m, enum step step,
+						const struct handover_plan *plan)
+{
+	if (m->row.settled)
+		return plan == handover_retire_plan() && m->row.state == HANDOVER_done ? NULL
+										       : plan;
+	if (m->row.state == HANDOVER_own && step == STEP_abort)
+		return handover_abort_plan();
+	if (m->row.state == HANDOVER_refused && step == STEP_refuse)
+		return handover_refuse_plan();
+	return plan;
+}
+
 
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 					    const struct wire_ask *ask, struct err *err)
@@ -433,12 +486,16 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 			  (unsigned long long)ask->epoch, (unsigned long long)m->row.epoch);
 	if (!rc)
 		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(x, m, ask),
+	if (!rc)
+		plan = settled_plan(m, ask->step, plan);
+	if (!rc && ask->step == STEP_clean && has_hold(m))
+		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 				   &plan, err);
 	if (rc)
 		answer_once(x, ask, m, err);
 	else if (!plan)
 		answer_done(x, m, ask);
-	return plan;
+	return rc ? NULL : plan;
 }
 
 /* A migration that was closed here: what is over stays over. */

@@ -39,7 +39,8 @@ struct mig {
 	const struct handover_plan *plan; /* NULL: idle */
 	size_t at;
 	bool failed;
-	bool self; /* the plan was begun by this host itself, nobody is answered */
+	bool stuck; /* an act of a plan that ends has failed: what it left is tried again */
+	bool self;  /* the plan was begun by this host itself, nobody is answered */
 	struct err failure;
 
 	struct run *child;   /* of the current act */
@@ -54,6 +55,7 @@ struct mig {
 	struct rootfs_mount rootfs;
 	struct msg_figures figures;
 	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
+	uint64_t retry_ms, retry_after_ms; /* when a plan that is stuck is tried again, doubling */
 	uint64_t gate_closed_us, act_began_us;
 	uint8_t digest[32];
 	bool has_digest;
@@ -135,9 +137,9 @@ typedef bool recover_runs(struct executor *x, const struct mig *m);
 void recover_row(void *arg, const struct handover_row *row);
 void recover_all(struct executor *x, recover_runs *runs);
 void recover_waits(struct executor *x, uint64_t now_ms);
+void recover_stop(struct executor *x); /* the worker ends: what it still holds runs on */
 void recover_told(struct executor *x, const struct told *told);
 
-void recover_stop(struct executor *x); /* the worker ends: what it still holds runs on */
 /* worker/facts.c */
 void facts_start(struct executor *x);
 void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable */

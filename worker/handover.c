@@ -23,30 +23,33 @@
 		__VA_ARGS__, END \
 	}
 
-static const struct handover_plan check_source = {"check", OPS(DO(check_source)), NULL};
-static const struct handover_plan sync_source = {"sync", OPS(REC(own), DO(sync)), NULL};
+static const struct handover_plan check_source = {"check", OPS(DO(check_source)), NULL, false};
+static const struct handover_plan sync_source = {"sync", OPS(REC(own), DO(sync)), NULL, false};
 /* The image dies before the thaw: nobody may restore it once the original runs on (I3). */
 static const struct handover_plan abort_source = {
-	"abort", OPS(REC(own), DO(invalidate), DO(thaw), DO(gate_open), DO(clean_source)), NULL};
+	"abort", OPS(REC(own), DO(invalidate), DO(thaw), DO(gate_open), DO(clean_source)), NULL,
+	true};
 static const struct handover_plan hold_source = {
-	"hold", OPS(REC(held), DO(gate_close), DO(freeze), DO(dump), DO(send)), &abort_source};
-static const struct handover_plan release_source = {"release", OPS(REC(released)), NULL};
-static const struct handover_plan retire_source = {"retire", OPS(REC(done), DO(retire)), NULL};
-static const struct handover_plan clean_source = {"clean", OPS(DO(clean_source), REC(closed)),
-						  NULL};
+	"hold", OPS(REC(held), DO(gate_close), DO(freeze), DO(dump), DO(send)), &abort_source,
+	false};
+static const struct handover_plan release_source = {"release", OPS(REC(released)), NULL, false};
+static const struct handover_plan retire_source = {"retire", OPS(REC(done), DO(retire)), NULL,
+						   true};
+static const struct handover_plan clean_source = {"clean", OPS(DO(clean_source), REC(closed)), NULL,
+						  false};
 
-static const struct handover_plan check_target = {"check", OPS(DO(check_target)), NULL};
+static const struct handover_plan check_target = {"check", OPS(DO(check_target)), NULL, false};
 static const struct handover_plan refuse_target = {
-	"refuse", OPS(REC(refused), DO(kill), DO(unreserve)), NULL};
+	"refuse", OPS(REC(refused), DO(kill), DO(unreserve)), NULL, true};
 static const struct handover_plan reserve_target = {"reserve", OPS(REC(reserved), DO(reserve)),
-						    &refuse_target};
+						    &refuse_target, false};
 static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), REC(prepared)),
-						&refuse_target};
-static const struct handover_plan lost_target = {"lost", OPS(REC(lost)), NULL};
+						&refuse_target, false};
+static const struct handover_plan lost_target = {"lost", OPS(REC(lost)), NULL, false};
 static const struct handover_plan start_target = {"start", OPS(REC(running), DO(go), DO(plug)),
-						  &lost_target};
-static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)),
-						  NULL};
+						  &lost_target, false};
+static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)), NULL,
+						  false};
 
 #define IN(state) (1U << HANDOVER_##state)
 

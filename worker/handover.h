@@ -65,6 +65,8 @@ struct handover_row {
 		hold_until_boot_ms; /* CLOCK_BOOTTIME; HELD, RESERVED, PREPARED: then it gives up */
 	int32_t pid;                /* init of the container */
 	uint8_t made_bundle;        /* target: the bundle directory was made by us */
+	uint8_t arming;             /* target: a restore under the container's name was begun */
+	uint8_t settled; /* what the state asks for has been done: a restart adds nothing */
 	struct net_state net;
 };
 
@@ -79,6 +81,8 @@ struct handover_plan {
 	const char *name;
 	const struct handover_op *ops;          /* ends with {0, 0} */
 	const struct handover_plan *on_failure; /* NULL: stay as it is */
+	bool ends; /* abort, refuse, retire: each act is tried whatever another did, and the row
+		      stays unsettled until all have been done */
 };
 
 /* The plan for a step in a state. *ret_plan NULL with 0: it was done already, answer so. -ERR when

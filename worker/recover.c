@@ -9,6 +9,9 @@
 #include "worker/executor.h"
 
 #define DIRECT_AFTER_MS 5000 /* of a coordinator's silence, and between two tries */
+#define RETRY_MS 1000
+#define RETRY_MAX_MS 60000
+#define FORGET_MS (5 * 60 * 1000) /* longer than all candidates' checks and reservations */
 
 void recover_row(void *arg, const struct handover_row *row)
 {
@@ -30,6 +33,7 @@ static void recover_some(struct executor *x, recover_runs *runs, bool held)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
 		const struct handover_plan *plan;
+		bool same_boot;
 
 		next = m->next;
 		if (is_held(m) != held)
@@ -38,7 +42,6 @@ static void recover_some(struct executor *x, recover_runs *runs, bool held)
 			    (m->row.state != HANDOVER_running || runs(x, m));
 		plan = m->row.settled ? NULL
 				      : handover_recover(m->row.side, m->row.state, same_boot);
-		bool same_boot;
 		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
 			 m->row.migration, m->row.container, handover_state_name(m->row.state),
 			 plan ? plan->name : "none");
@@ -68,9 +71,6 @@ static void give_up_hold(struct executor *x, struct mig *m, const char *why)
 	mig_fail(x, m, &err);
 }
 
-/* No coordinator speaks for a container that is neither here nor there: ask the target itself. */
-static void tell_grant(struct executor *x, struct mig *m, uint64_t now_ms)
-{
 void recover_stop(struct executor *x)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
@@ -80,6 +80,9 @@ void recover_stop(struct executor *x)
 	}
 }
 
+/* No coordinator speaks for a container that is neither here nor there: ask the target itself. */
+static void tell_grant(struct executor *x, struct mig *m, uint64_t now_ms)
+{
 	struct tell tell = {.magic = TELL_MAGIC, .epoch = m->row.epoch};
 	struct wire_out out = {.kind = WIRE_TELL, .body_len = sizeof(tell)};
 	struct err err;
@@ -113,6 +116,36 @@ static void waited(struct executor *x, struct mig *m, uint64_t boot_ms)
 		mig_begin(x, m, handover_refuse_plan(), true);
 }
 
+/* What could not be thawed, killed or removed is not left so because nobody asks again. */
+static void try_again(struct executor *x, struct mig *m, uint64_t now_ms)
+{
+	bool ends = m->row.state == HANDOVER_own || m->row.state == HANDOVER_done ||
+		    m->row.state == HANDOVER_refused;
+
+	if (!ends || m->plan || m->row.settled || now_ms < m->retry_ms)
+		return;
+	m->retry_after_ms = m->retry_after_ms ? 2 * m->retry_after_ms : RETRY_MS;
+	if (m->retry_after_ms > RETRY_MAX_MS)
+		m->retry_after_ms = RETRY_MAX_MS;
+	m->retry_ms = now_ms + m->retry_after_ms;
+	mig_begin(x, m, handover_recover(m->row.side, m->row.state, true), true);
+}
+
+/* A check leaves a session to the target and nothing else: without a word it is given back. */
+static bool forgotten(struct executor *x, struct mig *m, uint64_t now_ms)
+{
+	struct wire_out out = {.kind = WIRE_CLOSE};
+	struct err err;
+
+	if (m->plan || m->row.state != HANDOVER_none || now_ms - m->asked_ms < FORGET_MS)
+		return false;
+	str_copy(out.migration, sizeof(out.migration), m->row.migration);
+	if (m->sender_open && exec_tell(x, &out, NULL, -1, &err))
+		return false;
+	mig_drop(x, m);
+	return true;
+}
+
 void recover_waits(struct executor *x, uint64_t now_ms)
 {
 	uint64_t boot_ms = clock_boot_ms();
@@ -121,6 +154,9 @@ void recover_waits(struct executor *x, uint64_t now_ms)
 		next = m->next;
 		if (m->row.side == SIDE_source && m->row.state == HANDOVER_released)
 			tell_grant(x, m, now_ms);
+		if (forgotten(x, m, now_ms))
+			continue;
+		try_again(x, m, now_ms);
 		waited(x, m, boot_ms);
 	}
 }

@@ -332,7 +332,11 @@ static int begin_arm(struct executor *x, struct mig *m, struct err *err)
 		rc = hook_socket(x, m, err);
 	if (!rc)
 		rc = driver->argv(driver, RUNTIME_RESTORE, &request, &argv, err);
-	if (rc)
+	m->row.arming = true; /* from here on what bears its name is ours to kill */
+	if (!rc)
+		rc = journal_append(x->journal, &m->row, err);
+	if (rc) {
+		m->row.arming = false;
 		return rc;
 	spec = runtime_spec(RUNTIME_RESTORE, &argv, RESTORE_LIMIT_MS);
 	rc = run_start(&spec, clock_mono_ms(), &m->restore, err);
@@ -378,6 +382,7 @@ static bool hook_arrived(struct mig *m)
 	char word[8] = "";
 	int fd = m->hook_listen < 0 ? -1 : accept4(m->hook_listen, NULL, NULL, SOCK_CLOEXEC);
 
+	}
 	if (fd < 0)
 		return false;
 	if (recv(fd, word, sizeof(word) - 1, 0) != 5 || !str_eq(word, "armed")) {
@@ -419,18 +424,18 @@ static void say_go(struct mig *m)
 	close(m->hook);
 	m->hook = -1;
 }
+	const struct timeval limit = {.tv_sec = 1}; /* it connects and says it at once */
 
 static int begin_go(struct executor *x, struct mig *m, struct err *err)
 {
 	(void)x;
 	if (!m->restore || m->hook < 0)
-	const struct timeval limit = {.tv_sec = 1}; /* it connects and says it at once */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 		return fail(err, ERR_lost, "the armed container is gone");
 	say_go(m);
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
 	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
 		net_announce(&m->row.net, NULL);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	return 1;
 }
 
@@ -447,12 +452,12 @@ static int event_go(struct executor *x, struct mig *m, struct err *err)
 }
 
 static int begin_plug(struct executor *x, struct mig *m, struct err *err)
+		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 {
 	int rc;
 
 	(void)x;
 	if (m->hook_listen >= 0)
-		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 		close(m->hook_listen);
 	m->hook_listen = -1;
 	m->figures.start_us = clock_mono_us() - m->act_began_us;
@@ -477,26 +482,26 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 	auto_argv struct run_argv argv = {0};
 	struct run_result result = {0};
 	struct run_spec spec;
+	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	int rc;
 
 	(void)x;
 	if (m->hook >= 0)
 		close(m->hook); /* the script exits with 1, criu kills what it restored */
-	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
-	m->hook = m->hook_listen = -1;
-	if (!driver)
-		return 0;
-	if (m->restore) {
-		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};
 /* A runtime that fails after its container was let go has not stopped it: LOST is only what does
  * not run. */
-
-		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
+	m->hook = m->hook_listen = -1;
+	if (!driver || !m->row.arming)
 	struct runtime_container found;
 	int rc;
 
+		return 0;
+	if (m->restore) {
+		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};
+
+		for (int i = 0; i < 50 && !run_step(m->restore, clock_mono_ms()); i++)
 			poll(&p, 1, 100);
 		run_free(&m->restore);
 	}
@@ -510,7 +515,9 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 		if (rc)
 			return rc;
 	}
-	return runtime_forget(driver, NULL, m->row.container, err);
+	rc = runtime_forget(driver, NULL, m->row.container, err);
+	m->row.arming = rc != 0;
+	return rc;
 }
 
 static void drop_staging(struct executor *x, struct mig *m)

@@ -380,11 +380,7 @@ static bool has_hold(const struct mig *m)
 static int busy_elsewhere(struct executor *x, const struct wire_ask *ask, struct err *err)
 {
 	for (struct mig *m = x->migs; m; m = m->next) {
-		bool live = m->row.state != HANDOVER_none && m->row.state != HANDOVER_refused &&
-			    m->row.state != HANDOVER_done && m->row.state != HANDOVER_lost &&
-			    m->row.state != HANDOVER_own && m->row.state != HANDOVER_running;
-
-		if (live && str_eq(m->row.container, ask->container) &&
+		if (has_hold(m) && str_eq(m->row.container, ask->container) &&
 		    !str_eq(m->row.migration, ask->migration))
 			return fail(err, ERR_busy, "%s is in migration %s, which is %s here",
 				    ask->container, m->row.migration,
@@ -460,6 +456,10 @@ static void answer_done(struct executor *x, struct mig *m, const struct wire_ask
 	scratch_done(&m->scratch);
 	answer(x, m, NULL);
 }
+
+static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
+					    const struct wire_ask *ask, struct err *err)
+{
 /* A plan that ends is begun again while something of it is left to do, and not after. */
 static const struct handover_plan *settled_plan(const struct mig *m, enum step step,
 						const struct handover_plan *plan)
@@ -474,10 +474,6 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 	return plan;
 }
 
-
-static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
-					    const struct wire_ask *ask, struct err *err)
-{
 	const struct handover_plan *plan = NULL;
 	int rc = 0;
 
@@ -486,14 +482,14 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 			  (unsigned long long)ask->epoch, (unsigned long long)m->row.epoch);
 	if (!rc)
 		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(x, m, ask),
-	if (!rc)
-		plan = settled_plan(m, ask->step, plan);
-	if (!rc && ask->step == STEP_clean && has_hold(m))
-		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 				   &plan, err);
 	if (rc)
 		answer_once(x, ask, m, err);
 	else if (!plan)
+	if (!rc)
+		plan = settled_plan(m, ask->step, plan);
+	if (!rc && ask->step == STEP_clean && has_hold(m))
+		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 		answer_done(x, m, ask);
 	return rc ? NULL : plan;
 }
@@ -513,16 +509,25 @@ static void ask_closed(struct executor *x, const struct wire_ask *ask)
 static int admit(struct executor *x, const struct wire_ask *ask, const struct mig *m,
 		 struct err *err)
 {
+/* Steps that take hold of a container: one migration of it at a time, also among those that were
+ * all checked before. */
+static bool takes_hold(uint32_t step)
+{
+	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm;
+}
+
 	if (!ids_good(ask, err))
 		return -err->code;
 	if (ask->direct)
 		return m && ask->step == STEP_start
 			       ? 0
+	if (!str_eq(ask->source, x->self) && !str_eq(ask->target, x->self))
+		return fail(err, ERR_refused, "%s is neither source nor target", x->self);
 			       : fail(err, ERR_nosuch, "this host knows no such migration");
 	if (ask->term < x->term)
 		return fail(err, ERR_refused, "a newer coordinator (term %llu) leads",
 			    (unsigned long long)x->term);
-	return m ? 0 : busy_elsewhere(x, ask, err);
+	return m && !takes_hold(ask->step) ? 0 : busy_elsewhere(x, ask, err);
 }
 
 void mig_ask(struct executor *x, const struct wire_ask *ask)

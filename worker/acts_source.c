@@ -480,6 +480,7 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 
 	if (rc)
 		return rc;
+	char storage[PATH_MAX];
 	if (m->row.net.kind == NET_NAMED) {
 		net_unreject_cmds(m->row.container, &cmds);
 		run_quietly(&cmds, "reject rule");
@@ -490,7 +491,11 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 	}
 	if (!bundle_read(m->row.bundle, &bundle, NULL))
 		rootfs_unmount(bundle.rootfs, NULL);
-	if (file_rmtree(m->row.bundle, err))
+	str_fmt(storage, sizeof(storage), "%s/", options_str(x->options, OPT_worker_storage));
+	if (!str_starts(m->row.bundle, storage))
+		log_warn("bundle left: %s is not in worker.storage\tmigration=%s", m->row.bundle,
+			 m->row.migration);
+	else if (file_rmtree(m->row.bundle, err))
 		log_warn("bundle not removed: %s\tmigration=%s", err->text, m->row.migration);
 	return begin_clean(x, m, err);
 }

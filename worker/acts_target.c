@@ -74,11 +74,43 @@ static int check_image(struct mig *m, struct err *err)
 	return 0;
 }
 
+/* Whether each part of a path that is there already is a directory, and no symlink. */
+static bool is_plain(int top, char *path)
+{
+	for (char *slash = path; slash;) {
+		int fd;
+
+		slash = strchr(slash, '/');
+		if (slash)
+			*slash = '\0';
+		fd = file_open_beneath(top, path, O_PATH | O_DIRECTORY, 0);
+		if (slash)
+			*slash++ = '/';
+		if (fd < 0)
+			return fd == -ENOENT;
+		close(fd);
+	}
+	return true;
+}
+
+/* Whether a path of another host's choice lies in the container storage and leads nowhere else. The
+ * receiver's own directories below .drover are another user's. */
+static bool in_storage(const struct executor *x, const char *path)
+{
+	const char *storage = options_str(x->options, OPT_worker_storage);
+	auto_close int top = open(storage, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char below[PATH_MAX];
+	size_t len = strlen(storage);
+
+	return top >= 0 && path_ok(path) && str_starts(path, storage) && path[len] == '/' &&
+	       str_copy(below, sizeof(below), path + len + 1) && below[0] && below[0] != '.' &&
+	       is_plain(top, below);
+}
+
 static int check_name(struct executor *x, struct mig *m, struct err *err)
 {
 	struct runtime_container found;
 	const struct runtime_driver *driver = driver_of(m);
-	char storage[PATH_MAX];
 
 	if (!driver)
 		return refuse(m, "E-RUNTIME", "", "install it there", "the runtime is not known",
@@ -87,8 +119,7 @@ static int check_name(struct executor *x, struct mig *m, struct err *err)
 	    !str_eq(found.status, "stopped"))
 		return refuse(m, "E-NAME-TAKEN", "", "remove or rename the other one",
 			      "a container of that name exists there", err);
-	str_fmt(storage, sizeof(storage), "%s/", options_str(x->options, OPT_worker_storage));
-	if (m->row.bundle[0] && !str_starts(m->row.bundle, storage))
+	if (!in_storage(x, m->row.bundle))
 		return refuse(m, "E-STORAGE", "", "set worker.storage to the same place on both",
 			      "the bundle is outside the target's container storage", err);
 	return 0;
@@ -155,17 +186,22 @@ static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
 {
 	char images[PATH_MAX], tree[PATH_MAX], staging[PATH_MAX];
 	struct stat st;
-	int rc = 0;
+	int rc;
 
-	m->row.net = m->ask.net;
-	if (m->ask.has_net && m->row.net.kind == NET_NAMED) {
-		rc = net_state_check(&m->row.net, err);
-		if (!rc)
-			rc = net_create(m->row.container, &m->ask.net, &m->row.net, err);
+	/* The same again: check may have been long ago, or never. */
+	rc = check_name(x, m, err);
+	if (rc)
+		return rc;
+	if (m->ask.has_net)
+		m->row.net = m->ask.net;
+	if (m->row.net.kind == NET_NAMED) {
+		rc = net_create(m->row.container, &m->ask.net, &m->row.net, err);
+		if (rc == -ERR_busy)
+			m->row.net.kind = NET_NONE; /* somebody else's: not ours to remove */
 		if (rc)
 			return rc;
 	}
-	m->row.made_bundle = stat(m->row.bundle, &st) < 0;
+	m->row.made_bundle = lstat(m->row.bundle, &st) < 0 && errno == ENOENT;
 	mig_staging_dir(x, m, staging);
 	mig_images_dir(x, m, images);
 	mig_tree_dir(x, m, tree);
@@ -183,11 +219,13 @@ static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
 /* --- arm --- */
 
 /* The directories that the manifest's trees go to; names that it does not use stay empty. */
-static int make_roots(const struct mig *m, struct err *err)
+static int make_roots(const struct executor *x, const struct mig *m, struct err *err)
 {
 	static const char *const names[] = {"", "/upper", "/rootfs"};
 	char path[PATH_MAX];
-	int rc = 0;
+	int rc = in_storage(x, m->row.bundle)
+			 ? 0
+			 : fail(err, ERR_denied, "%s is not in worker.storage", m->row.bundle);
 
 	for (size_t i = 0; !rc && i < ARRAY_LEN(names); i++) {
 		str_fmt(path, sizeof(path), "%s%s", m->row.bundle, names[i]);
@@ -209,7 +247,7 @@ static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
 		m->row.net.n_neigh = m->ask.net.n_neigh;
 		memcpy(m->row.net.neigh, m->ask.net.neigh, sizeof(m->row.net.neigh));
 	}
-	rc = make_roots(m, err);
+	rc = make_roots(x, m, err);
 	if (rc)
 		return rc;
 	mig_images_dir(x, m, images);
@@ -251,26 +289,32 @@ static bool meta(const char *text, const char *key, char *ret, size_t size)
 	return false;
 }
 
-static int mount_rootfs(struct executor *x, const char *metas, struct err *err)
+/* What came from the source may only be mounted where its tree was put. */
+static bool in_bundle(const struct executor *x, const struct mig *m, const char *path)
+{
+	size_t len = strlen(m->row.bundle);
+
+	return str_starts(path, m->row.bundle) && path[len] == '/' && in_storage(x, path);
+}
+
+static int mount_rootfs(struct executor *x, const struct mig *m, const char *metas, struct err *err)
 {
 	struct rootfs_mount fs = {.kind = ROOTFS_OVERLAY};
-	char kind[16], storage[PATH_MAX];
-	size_t len;
+	char kind[16], upper[PATH_MAX];
 
 	if (!meta(metas, "kind", kind, sizeof(kind)) || !str_eq(kind, "overlay"))
 		return 0;
-	len = (size_t)snprintf(storage, sizeof(storage), "%s/",
-			       options_str(x->options, OPT_worker_storage));
 	if (!meta(metas, "rootfs", fs.path, sizeof(fs.path)) ||
 	    !meta(metas, "lower", fs.lower, sizeof(fs.lower)))
 		return fail(err, ERR_protocol, "the manifest does not say how the root is mounted");
 	if (meta(metas, "upper", fs.upper, sizeof(fs.upper)) && fs.upper[0] &&
 	    !meta(metas, "work", fs.work, sizeof(fs.work)))
 		return fail(err, ERR_protocol, "the manifest has no overlay work directory");
-	if (!path_ok(fs.path) || strncmp(fs.path, storage, len) ||
-	    (fs.upper[0] && (!path_ok(fs.upper) || strncmp(fs.upper, storage, len) ||
-			     !path_ok(fs.work) || strncmp(fs.work, storage, len))))
-		return fail(err, ERR_denied, "the root would be mounted outside %s", storage);
+	str_fmt(upper, sizeof(upper), "%s/upper", m->row.bundle);
+	if (!in_bundle(x, m, fs.path) ||
+	    (fs.upper[0] &&
+	     (!str_eq(fs.upper, upper) || !in_bundle(x, m, upper) || !in_bundle(x, m, fs.work))))
+		return fail(err, ERR_denied, "the root would be mounted outside %s", m->row.bundle);
 	return rootfs_mount(&fs, err);
 }
 
@@ -282,7 +326,7 @@ static int event_unpack(struct executor *x, struct mig *m, struct err *err)
 		return 1;
 	rc = run_check(run_result(m->child), "unpack", err);
 	if (!rc)
-		rc = mount_rootfs(x, run_result(m->child)->out, err);
+		rc = mount_rootfs(x, m, run_result(m->child)->out, err);
 	run_free(&m->child);
 	m->figures.verify_us = clock_mono_us() - m->act_began_us;
 	return rc;
@@ -338,6 +382,7 @@ static int begin_arm(struct executor *x, struct mig *m, struct err *err)
 	if (rc) {
 		m->row.arming = false;
 		return rc;
+	}
 	spec = runtime_spec(RUNTIME_RESTORE, &argv, RESTORE_LIMIT_MS);
 	rc = run_start(&spec, clock_mono_ms(), &m->restore, err);
 	if (!rc && m->row.net.kind == NET_NAMED && net_set_neigh(&m->row.net, err))
@@ -379,12 +424,13 @@ static int restore_ended(struct executor *x, struct mig *m, struct err *err)
 /* A connection on the hook's socket: its first bytes are "armed". */
 static bool hook_arrived(struct mig *m)
 {
+	const struct timeval limit = {.tv_sec = 1}; /* it connects and says it at once */
 	char word[8] = "";
 	int fd = m->hook_listen < 0 ? -1 : accept4(m->hook_listen, NULL, NULL, SOCK_CLOEXEC);
 
-	}
 	if (fd < 0)
 		return false;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (recv(fd, word, sizeof(word) - 1, 0) != 5 || !str_eq(word, "armed")) {
 		close(fd);
 		return false;
@@ -401,6 +447,7 @@ static int event_arm(struct executor *x, struct mig *m, struct err *err)
 
 	if (hook_arrived(m)) {
 		m->figures.restore_us = clock_mono_us() - m->act_began_us;
+		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 		return 0;
 	}
 	rc = restore_ended(x, m, err);
@@ -424,14 +471,13 @@ static void say_go(struct mig *m)
 	close(m->hook);
 	m->hook = -1;
 }
-	const struct timeval limit = {.tv_sec = 1}; /* it connects and says it at once */
 
 static int begin_go(struct executor *x, struct mig *m, struct err *err)
 {
 	(void)x;
 	if (!m->restore || m->hook < 0)
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 		return fail(err, ERR_lost, "the armed container is gone");
+	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	say_go(m);
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
 	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
@@ -439,8 +485,13 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 	return 1;
 }
 
+/* A runtime that fails after its container was let go has not stopped it: LOST is only what does
+ * not run. */
 static int event_go(struct executor *x, struct mig *m, struct err *err)
 {
+	struct runtime_container found;
+	int rc;
+
 	if (hook_arrived(m))
 		say_go(m);
 	rc = restore_ended(x, m, err);
@@ -452,7 +503,6 @@ static int event_go(struct executor *x, struct mig *m, struct err *err)
 }
 
 static int begin_plug(struct executor *x, struct mig *m, struct err *err)
-		run_set_deadline(m->restore, UINT64_MAX); /* it waits for us now */
 {
 	int rc;
 
@@ -482,7 +532,6 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 	auto_argv struct run_argv argv = {0};
 	struct run_result result = {0};
 	struct run_spec spec;
-	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
 	int rc;
 
 	(void)x;
@@ -490,13 +539,8 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 		close(m->hook); /* the script exits with 1, criu kills what it restored */
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
-/* A runtime that fails after its container was let go has not stopped it: LOST is only what does
- * not run. */
 	m->hook = m->hook_listen = -1;
 	if (!driver || !m->row.arming)
-	struct runtime_container found;
-	int rc;
-
 		return 0;
 	if (m->restore) {
 		struct pollfd p = {.fd = run_fd(m->restore), .events = POLLIN};

@@ -355,7 +355,7 @@ static bool ids_good(const struct wire_ask *ask, struct err *err)
 		fail(err, ERR_invalid, "an id or path of the request is malformed");
 	else if (str_eq(ask->source, ask->target))
 		fail(err, ERR_refused, "source and target are the same host");
-	else
+	else if (!ask->has_net || !net_state_check(&ask->net, err))
 		return true;
 	return false;
 }

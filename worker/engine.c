@@ -393,6 +393,7 @@ static struct mig *mig_for(struct executor *x, const struct wire_ask *ask)
 {
 	struct handover_row row = {.epoch = ask->epoch, .term = ask->term};
 	bool source = str_eq(ask->source, x->self);
+	struct mig *m;
 
 	str_copy(row.migration, sizeof(row.migration), ask->migration);
 	str_copy(row.container, sizeof(row.container), ask->container);
@@ -401,7 +402,9 @@ static struct mig *mig_for(struct executor *x, const struct wire_ask *ask)
 	str_copy(row.bundle, sizeof(row.bundle), ask->bundle);
 	str_copy(row.boot_id, sizeof(row.boot_id), x->boot_id);
 	row.side = source ? SIDE_source : SIDE_target;
-	return mig_new(x, &row);
+	m = mig_new(x, &row);
+	m->asked_ms = clock_mono_ms();
+	return m;
 }
 
 static bool proof_good(struct executor *x, const struct mig *m, const struct wire_ask *ask)
@@ -457,9 +460,6 @@ static void answer_done(struct executor *x, struct mig *m, const struct wire_ask
 	answer(x, m, NULL);
 }
 
-static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
-					    const struct wire_ask *ask, struct err *err)
-{
 /* A plan that ends is begun again while something of it is left to do, and not after. */
 static const struct handover_plan *settled_plan(const struct mig *m, enum step step,
 						const struct handover_plan *plan)
@@ -474,6 +474,9 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 	return plan;
 }
 
+static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
+					    const struct wire_ask *ask, struct err *err)
+{
 	const struct handover_plan *plan = NULL;
 	int rc = 0;
 
@@ -483,13 +486,13 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 	if (!rc)
 		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(x, m, ask),
 				   &plan, err);
-	if (rc)
-		answer_once(x, ask, m, err);
-	else if (!plan)
 	if (!rc)
 		plan = settled_plan(m, ask->step, plan);
 	if (!rc && ask->step == STEP_clean && has_hold(m))
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
+	if (rc)
+		answer_once(x, ask, m, err);
+	else if (!plan)
 		answer_done(x, m, ask);
 	return rc ? NULL : plan;
 }
@@ -506,9 +509,6 @@ static void ask_closed(struct executor *x, const struct wire_ask *ask)
 	answer_once(x, ask, &closed, rc || plan ? &err : NULL);
 }
 
-static int admit(struct executor *x, const struct wire_ask *ask, const struct mig *m,
-		 struct err *err)
-{
 /* Steps that take hold of a container: one migration of it at a time, also among those that were
  * all checked before. */
 static bool takes_hold(uint32_t step)
@@ -516,13 +516,16 @@ static bool takes_hold(uint32_t step)
 	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm;
 }
 
+static int admit(struct executor *x, const struct wire_ask *ask, const struct mig *m,
+		 struct err *err)
+{
 	if (!ids_good(ask, err))
 		return -err->code;
+	if (!str_eq(ask->source, x->self) && !str_eq(ask->target, x->self))
+		return fail(err, ERR_refused, "%s is neither source nor target", x->self);
 	if (ask->direct)
 		return m && ask->step == STEP_start
 			       ? 0
-	if (!str_eq(ask->source, x->self) && !str_eq(ask->target, x->self))
-		return fail(err, ERR_refused, "%s is neither source nor target", x->self);
 			       : fail(err, ERR_nosuch, "this host knows no such migration");
 	if (ask->term < x->term)
 		return fail(err, ERR_refused, "a newer coordinator (term %llu) leads",

@@ -236,7 +236,8 @@ static int event_pass(struct executor *x, struct mig *m, struct err *err)
 	(void)x;
 	if (rc)
 		return rc;
-	return m->passing ? 1 : 0;
+	/* The sender may speak before the reader is reaped. */
+	return m->passing || m->child ? 1 : 0;
 }
 
 static int begin_sync(struct executor *x, struct mig *m, struct err *err)
@@ -264,6 +265,9 @@ static int begin_gate_close(struct executor *x, struct mig *m, struct err *err)
 	int rc;
 
 	(void)x;
+	if (!m->sender_open) /* after a restart: a freeze would be for nothing */
+		return fail(err, ERR_refused, "no session to %s is open: check and sync come first",
+			    m->row.peer);
 	m->gate_closed_us = clock_mono_us();
 	if (m->row.net.kind != NET_NAMED)
 		return 0;
@@ -413,17 +417,17 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 {
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
+	int rc = m->row.cgroup[0] ? cgroup_open_path(m->row.cgroup, &cgroup, err) : -ERR_nosuch;
 
 	(void)x;
 	if (rc == -ERR_nosuch)
 		return 0; /* it was never frozen, or is gone with its tasks */
-	int rc = m->row.cgroup[0] ? cgroup_open_path(m->row.cgroup, &cgroup, err) : -ERR_nosuch;
+	if (rc)
+		return rc;
 	return freezer_thaw(&cgroup, THAW_LIMIT_MS, err);
 }
 
 static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
-	if (rc)
-		return rc;
 {
 	struct run_cmds cmds = {0};
 	int rc;
@@ -448,11 +452,11 @@ static int delete_container(struct mig *m, struct err *err)
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 	auto_argv struct run_argv argv = {0};
 	struct run_result result = {0};
+	struct runtime_container found;
 	struct run_spec spec;
 	int rc;
 
 	if (!cgroup_open_path(m->row.cgroup, &cgroup, NULL)) {
-	struct runtime_container found;
 		rc = cgroup_kill(&cgroup, THAW_LIMIT_MS, err);
 		if (rc)
 			return rc;
@@ -476,11 +480,11 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 {
 	struct run_cmds cmds = {0};
 	auto_bundle struct bundle bundle = {0};
+	char storage[PATH_MAX];
 	int rc = delete_container(m, err);
 
 	if (rc)
 		return rc;
-	char storage[PATH_MAX];
 	if (m->row.net.kind == NET_NAMED) {
 		net_unreject_cmds(m->row.container, &cmds);
 		run_quietly(&cmds, "reject rule");

@@ -122,27 +122,27 @@ static int begin_check(struct executor *x, struct mig *m, struct err *err)
 
 /* --- the reader --- */
 
+static void add_exclude(struct run_argv *argv, const char *dir, const char *path)
+{
+	size_t len = strlen(dir);
+
+	if (!str_starts(path, dir) || path[len] != '/')
+		return;
+	argv_add(argv, "--exclude");
+	argv_addf(argv, "bundle=%s", path + len + 1);
+}
+
 static void add_trees(struct run_argv *argv, const struct mig *m)
 {
 	const char *dir = m->container.bundle;
 	const struct rootfs_mount *fs = &m->rootfs;
-	size_t len = strlen(dir);
 
 	argv_add(argv, "--tree");
 	argv_addf(argv, "bundle=%s", dir);
-	if (strncmp(fs->path, dir, len) == 0) {
-		argv_add(argv, "--exclude");
-		argv_addf(argv, "bundle=%s", fs->path + len + 1);
-	}
+	add_exclude(argv, dir, fs->path);
 	if (fs->kind == ROOTFS_OVERLAY && fs->upper[0]) {
-		if (strncmp(fs->upper, dir, len) == 0) {
-			argv_add(argv, "--exclude");
-			argv_addf(argv, "bundle=%s", fs->upper + len + 1);
-		}
-		if (strncmp(fs->work, dir, len) == 0) {
-			argv_add(argv, "--exclude");
-			argv_addf(argv, "bundle=%s", fs->work + len + 1);
-		}
+		add_exclude(argv, dir, fs->upper);
+		add_exclude(argv, dir, fs->work);
 		argv_add(argv, "--tree");
 		argv_addf(argv, "upper=%s", fs->upper);
 		argv_add(argv, "--meta");

@@ -37,14 +37,15 @@ static int check_command(struct err *err)
 	return fail(err, ERR_refused, "this key can only send a migration's payload");
 }
 
-static int tickets_dir(const char *config, char *buf, size_t size, struct err *err)
+/* The folder `name` of the worker's run directory. */
+static int run_dir(const char *config, const char *name, char *buf, size_t size, struct err *err)
 {
 	struct options *options = options_new();
 	int r = options_load(options, config, err);
 
 	if (r == -ERR_nosuch && str_eq(config, DROVER_CONFIG))
 		r = 0;
-	if (!r && !str_fmt(buf, size, "%s/tickets", options_str(options, OPT_node_run)))
+	if (!r && !str_fmt(buf, size, "%s/%s", options_str(options, OPT_node_run), name))
 		r = fail(err, ERR_config, "node.run is too long");
 	options_free(&options);
 	return r;
@@ -52,8 +53,8 @@ static int tickets_dir(const char *config, char *buf, size_t size, struct err *e
 
 int main(int argc, char **argv)
 {
-	char tickets[PATH_MAX];
-	struct receiver_config config = {.tickets = tickets, .now_boot_ms = clock_boot_ms()};
+	char dir[PATH_MAX];
+	struct receiver_config config = {.tickets = dir, .now_boot_ms = clock_boot_ms()};
 	struct wire *wire;
 	struct err err = {0};
 	int r;
@@ -68,10 +69,10 @@ int main(int argc, char **argv)
 	}
 	r = check_command(&err);
 	if (!r)
-		r = tickets_dir(argc == 3 ? argv[2] : DROVER_CONFIG, tickets, sizeof(tickets),
-				&err);
+		r = run_dir(argc == 3 ? argv[2] : DROVER_CONFIG,
+			    asks_to_tell() ? "relay" : "tickets", dir, sizeof(dir), &err);
 	if (!r && asks_to_tell()) {
-		r = tell_relay(tickets, STDIN_FILENO, STDOUT_FILENO, &err);
+		r = tell_relay(dir, STDIN_FILENO, STDOUT_FILENO, &err);
 	} else if (!r) {
 		fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 		wire = wire_fd_new(STDIN_FILENO, STDOUT_FILENO);

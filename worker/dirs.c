@@ -47,6 +47,9 @@ int dirs_make(const struct options *options, struct err *err)
 	str_fmt(path, sizeof(path), "%s/tickets", run);
 	if (!rc)
 		rc = make_own(path, uid, gid, err);
+	str_fmt(path, sizeof(path), "%s/relay", run);
+	if (!rc)
+		rc = make_own(path, uid, gid, err);
 	str_fmt(path, sizeof(path), "%s/staging", run);
 	if (!rc)
 		rc = file_mkdirs(path, 0711, err);

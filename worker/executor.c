@@ -131,6 +131,11 @@ static void on_sent(struct executor *x, struct wire_sent *sent)
 	}
 	if (sent->what == WIRE_SEND_FAILED || sent->code) {
 		fail(&err, (enum err_code)(sent->code ? sent->code : ERR_io), "%s", sent->error);
+		if (err.code == ERR_nospace) {
+			err_wrap(&err, "staging on %s is full", m->row.peer);
+			err_fix(&err, "free space in its node.run and worker.storage, or choose "
+				      "another target");
+		}
 		m->sender_open = m->passing = false;
 		if (mig_act(m) == ACT_sync || mig_act(m) == ACT_send || mig_act(m) == ACT_dump)
 			mig_fail(x, m, &err);

@@ -49,7 +49,7 @@ int tells_new(const struct options *options, const struct roster *roster, int ex
 	for (size_t i = 0; i < TELLS_MAX; i++)
 		t->children[i].fd = t->clients[i].fd = -1;
 	t->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (!str_fmt(address.sun_path, sizeof(address.sun_path), "%s/tickets/%s",
+	if (!str_fmt(address.sun_path, sizeof(address.sun_path), "%s/relay/%s",
 		     options_str(options, OPT_node_run), TELL_SOCKET))
 		return fail(err, ERR_config, "node.run is too long for a socket");
 	unlink(address.sun_path);

@@ -5,7 +5,7 @@
  * words are signed, so the path needs no trust; hosts and words are checked by the executors.
  *
  *   source: executor → bus side → drover-worker --role=tell ─ssh→ drover-receive ("tell")
- *   target:                        bus side's socket <run>/tickets/tell.sock → executor (start) */
+ *   target:                        bus side's socket <run>/relay/tell.sock → executor (start) */
 #ifndef DROVER_WORKER_TELL_H
 #define DROVER_WORKER_TELL_H
 
@@ -25,7 +25,7 @@ struct tell_job {
 
 struct tells;
 
-/* Opens the target's socket in tickets_dir. roster and options are borrowed. */
+/* Opens the target's socket. roster and options are borrowed. */
 int tells_new(const struct options *options, const struct roster *roster, int executor,
 	      struct tells **ret, struct err *err);
 void tells_free(struct tells **tells);

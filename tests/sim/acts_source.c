@@ -23,6 +23,7 @@ static int source_check(struct executor *x, struct mig *m, struct err *err)
 					.rss_bytes = 64u << 20};
 	m->answer.facts = facts;
 	m->sender_open = true;
+	str_copy(m->row.cgroup, sizeof(m->row.cgroup), "/cgroup");
 	return act_leave();
 }
 
@@ -75,7 +76,7 @@ static int source_freeze(struct executor *x, struct mig *m, struct err *err)
 	struct copy *copy = &h->copy[ct];
 
 	(void)x;
-	if (!rc && !copy->there)
+	if (!rc && (!copy->there || !m->row.cgroup[0]))
 		rc = fail(err, ERR_nosuch, "no cgroup of %s", m->row.container);
 	if (rc)
 		return rc;
@@ -162,7 +163,7 @@ static int source_thaw(struct executor *x, struct mig *m, struct err *err)
 		return rc;
 	if (s && s->images)
 		broken("I9", "%s goes on while its image can still be used", m->row.container);
-	if (h->copy[ct].there && h->copy[ct].frozen) {
+	if (m->row.cgroup[0] && h->copy[ct].there && h->copy[ct].frozen) {
 		h->copy[ct].frozen = false;
 		copy_run(h, ct, "thaw");
 	}
@@ -177,7 +178,7 @@ static int source_gate_open(struct executor *x, struct mig *m, struct err *err)
 	(void)x;
 	if (rc)
 		return rc;
-	h->copy[ct].gate_open = h->copy[ct].there;
+	h->copy[ct].gate_open |= m->row.cgroup[0] && h->copy[ct].there;
 	return act_leave();
 }
 
@@ -204,4 +205,3 @@ const struct act acts_source[ACT_COUNT] = {
 	[ACT_gate_open] = {source_gate_open, NULL},   [ACT_retire] = {source_retire, NULL},
 	[ACT_clean_source] = {source_wipe, NULL},
 };
-

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * worker/acts_target.c in the simulator: the hook dies with its worker, and the tasks that it held with it. */
+ * worker/acts_target.c in the simulator: the hook dies with its worker, and the tasks that it held
+ * with it. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -86,15 +87,13 @@ static int target_armed(struct executor *x, struct mig *m, struct err *err)
 	(void)x;
 	if (!m->restore || m->restore->token)
 		return 1;
-	if (m->restore->bad || chance(sim.weather.act_fails) || copy->there || !s || !s->unpacked || !copy->bundle) {
+	if (m->restore->bad || chance(sim.weather.act_fails) || copy->there || !s || !s->unpacked ||
+	    !copy->bundle) {
 		run_free(&m->restore);
 		return fail(err, ERR_child, "the restore fails");
 	}
-	*copy = (struct copy){.there = true,
-			      .armed = true,
-			      .hook = true,
-			      .bundle = true,
-			      .version = s->version};
+	*copy = (struct copy){
+		.there = true, .armed = true, .hook = true, .bundle = true, .version = s->version};
 	str_copy(copy->by, ULID_SIZE, m->row.migration);
 	return act_leave();
 }
@@ -189,9 +188,13 @@ static int target_clean(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_target[ACT_COUNT] = {
-	[ACT_check_target] = {target_check, NULL},  [ACT_reserve] = {target_reserve, NULL},
-	[ACT_unpack] = {target_unpack, target_unpacked}, [ACT_arm] = {target_arm, target_armed},
-	[ACT_go] = {target_go, target_gone},        [ACT_plug] = {target_plug, NULL},
-	[ACT_kill] = {target_kill, NULL},           [ACT_unreserve] = {target_unreserve, NULL},
+	[ACT_check_target] = {target_check, NULL},
+	[ACT_reserve] = {target_reserve, NULL},
+	[ACT_unpack] = {target_unpack, target_unpacked},
+	[ACT_arm] = {target_arm, target_armed},
+	[ACT_go] = {target_go, target_gone},
+	[ACT_plug] = {target_plug, NULL},
+	[ACT_kill] = {target_kill, NULL},
+	[ACT_unreserve] = {target_unreserve, NULL},
 	[ACT_clean_target] = {target_clean, NULL},
 };

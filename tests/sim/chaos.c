@@ -87,7 +87,8 @@ static void request(struct coord *c, const struct msg_request *body)
 	sim_ulid(id);
 	trace("c%d: %s %s to %s", c->n, body->command, body->container,
 	      body->host ? body->host : "any");
-	coord_feed(c, &(struct core_event){.kind = CORE_request, .client = 7, .msg = msg, .id = id});
+	coord_feed(c,
+		   &(struct core_event){.kind = CORE_request, .client = 7, .msg = msg, .id = id});
 }
 
 void chaos_client(void)
@@ -244,8 +245,7 @@ void chaos_fault(void)
 /* Mostly something that was said once, by whoever, about that migration. */
 static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
 {
-	const struct ghost *from =
-		rnd_below(8) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
+	const struct ghost *from = rnd_below(8) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
 	unsigned n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
 	unsigned i = (unsigned)rnd_below(n + 1u);
 
@@ -260,9 +260,9 @@ static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
 
 void rogue_ask(void)
 {
-	static const enum step steps[] = {STEP_check,   STEP_reserve, STEP_sync,  STEP_hold,
-					  STEP_arm,     STEP_release, STEP_start, STEP_retire,
-					  STEP_clean,   STEP_abort,   STEP_refuse, STEP_report};
+	static const enum step steps[] = {STEP_check, STEP_reserve, STEP_sync,   STEP_hold,
+					  STEP_arm,   STEP_release, STEP_start,  STEP_retire,
+					  STEP_clean, STEP_abort,   STEP_refuse, STEP_report};
 	static struct wire_ask ask;
 	const struct ghost *g;
 	int source, target;
@@ -291,7 +291,8 @@ void rogue_ask(void)
 	str_copy(ask.bundle, sizeof(ask.bundle), "/var/lib/ct/x");
 	ask.step = steps[rnd_below(ARRAY_LEN(steps))];
 	ask.attempt = rnd_below(3) ? g->attempt : 1000 + rnd_below(1000);
-	ask.epoch = g->epoch + (rnd_below(8) ? 0 : rnd_below(3)) - (rnd_below(8) ? 0 : g->epoch > 1);
+	ask.epoch =
+		g->epoch + (rnd_below(8) ? 0 : rnd_below(3)) - (rnd_below(8) ? 0 : g->epoch > 1);
 	ask.term = g->term + (rnd_below(64) == 0) - (rnd_below(8) == 0 && g->term > 1);
 	ask.ticket_len = 64;
 	memcpy(ask.ticket, g->ticket, 64);

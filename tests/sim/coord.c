@@ -21,8 +21,7 @@ static void keep(struct coord *c, struct effect_record *record)
 		for (size_t i = 0; i < c->n_records; i++)
 			c->closed[i] |= str_eq(c->records[i].key, record->key);
 	for (size_t i = 0; record->kind == RECORD_value && i < c->n_records; i++)
-		if (c->records[i].kind == RECORD_value &&
-		    str_eq(c->records[i].key, record->key)) {
+		if (c->records[i].kind == RECORD_value && str_eq(c->records[i].key, record->key)) {
 			free(c->records[i].data);
 			c->records[i] = *record;
 			record->data = NULL;

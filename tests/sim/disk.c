@@ -78,15 +78,20 @@ ssize_t sim_pread(int fd, void *buf, size_t len, off_t at)
 
 static void put(struct file *f, const void *buf, size_t len, size_t at)
 {
+	bool same = at + len <= f->len && memcmp(f->data + at, buf, len) == 0;
+
 	if (at + len > f->len) {
 		f->data = mem_grow(f->data, at + len, 1);
 		f->len = at + len;
 	}
 	memcpy(f->data + at, buf, len);
-	if (at < f->synced)
+	if (at < f->synced && !same)
 		f->synced = at; /* what was there may come back, or this may */
-	if (f->lost_to > at && f->lost_from < at + len)
-		f->lost_from = f->lost_to = 0;
+	if (f->lost_to <= at || f->lost_from >= at + len)
+		return;
+	if (f->synced > f->lost_from)
+		f->synced = f->lost_from; /* dirty again: the next sync takes it */
+	f->lost_from = f->lost_to = 0;
 }
 
 ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
@@ -94,7 +99,7 @@ ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 	struct host *h = of(fd);
 
 	worker_point("disk.write");
-	if (h->full || chance(sim.weather.torn)) {
+	if ((size_t)at + len > h->journal.len && (h->full || chance(sim.weather.torn))) {
 		size_t some = coin() ? rnd_below(len) : 0;
 
 		tally.journal_failures++;
@@ -126,6 +131,7 @@ static void kept(struct host *h, size_t from, size_t to)
 {
 	const size_t size = sizeof(struct disk_row);
 	struct disk_row row;
+	uint8_t was;
 
 	for (size_t at = from / size * size; at + size <= to; at += size) {
 		struct kept_row *k = h->kept, fresh = {0};
@@ -143,9 +149,10 @@ static void kept(struct host *h, size_t from, size_t to)
 			k++;
 		if (k == h->kept + ROWS_MAX)
 			broken("SIM", "more than %d rows on %s", ROWS_MAX, h->name);
+		was = k == h->kept + h->n_kept ? HANDOVER_none : k->state;
 		h->n_kept += k == h->kept + h->n_kept;
 		*k = fresh;
-		world_kept(h, k);
+		world_kept(h, k, was);
 	}
 }
 
@@ -184,8 +191,8 @@ void sim_abort(void)
 	worker_die(false);
 }
 
-/* What is not synced may be there, partly, or not, or as zeros. What a failed sync left in the cache
- * never got there. */
+/* What is not synced may be there, partly, or not, or as zeros. What a failed sync left in the
+ * cache never got there. */
 void disk_power_cut(struct host *h)
 {
 	struct file *f = &h->journal;

@@ -51,8 +51,7 @@ int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd
 		trace("%s: answers %s (attempt %llu) of %s: code %llu, %s%s%s", h->name,
 		      step_name(msg->answer->step), (unsigned long long)msg->answer->attempt,
 		      msg->answer->migration + 20, (unsigned long long)msg->answer->code,
-		      msg->answer->state ? msg->answer->state : "",
-		      msg->answer->error ? ": " : "",
+		      msg->answer->state ? msg->answer->state : "", msg->answer->error ? ": " : "",
 		      msg->answer->error ? msg->answer->error : "");
 		judge(h, msg->answer, hash_of(body, out->body_len));
 		remember_proof(msg->answer);

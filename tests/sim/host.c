@@ -192,7 +192,10 @@ static void begin(struct host *h, void *arg)
 		return;
 	}
 	h->up = true;
-	h->seen_term = x->term;
+	h->seen_term = 0;
+	for (size_t i = 0; i < h->n_kept; i++)
+		if (h->kept[i].state != HANDOVER_closed && h->kept[i].term > h->seen_term)
+			h->seen_term = h->kept[i].term;
 	recover_all(x, runs);
 	h->asker = ROGUE;
 	h->next_beat_ms = h->next_caps_ms = h->next_hello_ms = 0;
@@ -217,8 +220,7 @@ static void ask(struct host *h, void *arg)
 
 	ghost_of(ask);
 	h->asked = ask;
-	h->fenced = (!ask->direct && ask->term < h->seen_term) ||
-		    (m && ask->epoch < m->row.epoch);
+	h->fenced = (!ask->direct && ask->term < h->seen_term) || (m && ask->epoch < m->row.epoch);
 	mig_ask(h->x, ask);
 	h->fenced = false;
 	h->asked = NULL;
@@ -255,8 +257,8 @@ void worker_message(struct host *h, int from, const struct msg *msg)
 		return;
 	h->asker = from;
 	trace("%s: c%d asks %s (attempt %llu, term %llu) of %s", h->name, from,
-	      step_name(wire.step), (unsigned long long)wire.attempt,
-	      (unsigned long long)wire.term, wire.migration + 20);
+	      step_name(wire.step), (unsigned long long)wire.attempt, (unsigned long long)wire.term,
+	      wire.migration + 20);
 	worker_ask(h, &wire);
 }
 

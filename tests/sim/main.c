@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * drover_sim --seeds N [--seed S] [--trace] [--quick]: runs N seeds from S on. The first broken
- * invariant ends it: exit 1, the end of its trace, the seed. --quick prints only "SEED INVARIANT". */
+ * invariant ends it: exit 1, the end of its trace, the seed. --quick prints only "SEED INVARIANT".
+ */
 #include "tests/sim/sim.h"
 
 #include <getopt.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * Messages on their way: lost, doubled, late, out of order, and cut off in one direction or both. */
+ * Messages on their way: lost, doubled, late, out of order, and cut off in one direction or both.
+ */
 #include "tests/sim/sim.h"
 
 #include <string.h>

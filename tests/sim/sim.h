@@ -27,7 +27,7 @@
 #define PROOFS_KEPT 8
 #define START_MS 1000000
 #define TRIPS_MAX 4
-#define SAID_MAX 64
+#define SAID_MAX 512
 #define ROGUE (-1)   /* as a coordinator's number */
 #define PLAN_MAX 200 /* events of chaos in one seed */
 
@@ -40,7 +40,7 @@ struct copy {
 	bool armed; /* restored, held back by the hook */
 	bool hook;  /* the hook still listens */
 	bool gate_open, bundle;
-	bool home; /* it is this host's container: started at boot */
+	bool home;        /* it is this host's container: started at boot */
 	uint64_t version; /* of its memory: grows whenever it has run */
 	char by[ULID_SIZE];
 };
@@ -80,11 +80,10 @@ struct ghost {
 	uint64_t epoch, term, attempt;
 	bool went; /* the target's tasks were let run */
 	bool lost_kept, done_kept;
-	int released_by; /* host, -1: nobody */
-	unsigned running_on, refused_on; /* bit a host */
-	uint8_t source_kept; /* last durable state of the source */
-	unsigned holds;
-	int owner; /* coordinator */
+	int released_by;                          /* host, -1: nobody */
+	unsigned running_on, refused_on, held_on; /* bit a host */
+	uint8_t source_kept;                      /* last durable state of the source */
+	int owner;                                /* coordinator */
 	enum outcome told;
 	uint8_t ticket[64], digest[32];
 	struct {
@@ -201,13 +200,14 @@ struct sim {
 	struct ct ct[CTS_MAX];
 	struct ghost ghost[GHOSTS_MAX];
 	int n_hosts, n_cts, n_ghosts;
-	uint32_t cut_up[COORDS_MAX], cut_down[COORDS_MAX]; /* bit a host: to, from the coordinator */
-	uint32_t cut[HOSTS_MAX];                           /* bit b of a: a cannot send to b */
-	struct host *cur;                                  /* whose code is running */
+	uint32_t cut_up[COORDS_MAX],
+		cut_down[COORDS_MAX]; /* bit a host: to, from the coordinator */
+	uint32_t cut[HOSTS_MAX];      /* bit b of a: a cannot send to b */
+	struct host *cur;             /* whose code is running */
 	unsigned clients_left;
 	bool calm;
 	unsigned in_flight; /* asks and answers */
-	jmp_buf over; /* an invariant is broken */
+	jmp_buf over;       /* an invariant is broken */
 	char broken[16], why[512];
 	bool tracing;
 	struct trace *trace;
@@ -235,8 +235,7 @@ void trace_print(size_t last);
 void trace_free(void);
 
 /* The named invariant does not hold: the run ends. */
-void broken(const char *name, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
+void broken(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 void event_push(enum event_kind kind, uint64_t at_ms, int a, int b, uint64_t token, void *p);
 bool event_pop(struct event *ret);
@@ -262,7 +261,7 @@ bool copy_runs(const struct copy *copy);
 void copy_run(struct host *h, int ct, const char *why);        /* its tasks go on */
 void copy_destroy(struct host *h, int ct, const char *excuse); /* NULL: somebody chose to */
 void copy_autostart(struct host *h);
-void world_kept(struct host *h, const struct kept_row *row); /* a row became durable */
+void world_kept(struct host *h, const struct kept_row *row, uint8_t was); /* a row became durable */
 
 /* --- check.c --- */
 
@@ -279,7 +278,7 @@ void host_init(int n);
 void host_boot(struct host *h);
 void host_power_cut(struct host *h, uint64_t down_ms);
 void worker_start(struct host *h);
-void worker_kill(struct host *h, uint64_t down_ms); /* from outside of its code */
+void worker_kill(struct host *h, uint64_t down_ms);    /* from outside of its code */
 void worker_die(bool power) __attribute__((noreturn)); /* from within it */
 void worker_message(struct host *h, int from, const struct msg *msg);
 void worker_ask(struct host *h, const struct wire_ask *ask);

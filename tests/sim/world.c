@@ -39,7 +39,8 @@ struct ghost *ghost_of(const struct wire_ask *ask)
 			return NULL;
 		g = &sim.ghost[sim.n_ghosts++];
 		tally.migrations++;
-		*g = (struct ghost){.ct = ct_find(ask->container), .owner = ROGUE, .released_by = -1};
+		*g = (struct ghost){
+			.ct = ct_find(ask->container), .owner = ROGUE, .released_by = -1};
 		str_copy(g->migration, ULID_SIZE, ask->migration);
 	}
 	g->source = host_find(ask->source);
@@ -126,6 +127,8 @@ void copy_destroy(struct host *h, int ct, const char *excuse)
 	copy->by[0] = '\0';
 	for (int i = 0; i < sim.n_hosts; i++)
 		left |= sim.host[i].copy[ct].there && !sim.host[i].copy[ct].armed;
+	if (was && excuse && copy->version == sim.ct[ct].latest)
+		sim.ct[ct].ended = excuse; /* older copies are not it */
 	if (!was || left)
 		return;
 	if (!excuse && !sim.ct[ct].ended)
@@ -146,8 +149,8 @@ void copy_autostart(struct host *h)
 				continue;
 			away |= row->side == SIDE_source ? handover_is_away(row->state)
 							 : row->state != HANDOVER_closed;
-			gone |= row->side == SIDE_source && (row->state == HANDOVER_released ||
-							     row->state == HANDOVER_done);
+			gone |= row->side == SIDE_source &&
+				(row->state == HANDOVER_released || row->state == HANDOVER_done);
 		}
 		if (away || !h->copy[ct].bundle || !h->copy[ct].home)
 			continue;
@@ -168,7 +171,7 @@ static void authority(const struct ghost *g, const struct host *h, const struct 
 	bool source_has = row->state == HANDOVER_held || row->state == HANDOVER_own;
 
 	if (row->side == SIDE_source && g->running_on && source_has &&
-	    (row->state == HANDOVER_held || h->n == g->released_by))
+	    (h->n == g->released_by || (row->state == HANDOVER_held && h->copy[g->ct].there)))
 		broken("I4", "%s: the source's journal says %s, the target's said running",
 		       g->migration, handover_state_name(row->state));
 	if (g->running_on & (g->running_on - 1))
@@ -181,7 +184,7 @@ static void authority(const struct ghost *g, const struct host *h, const struct 
 		broken("I4", "%s: the target runs, the source never released", g->migration);
 }
 
-void world_kept(struct host *h, const struct kept_row *row)
+void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 {
 	struct ghost *g = ghost_find(row->migration);
 	bool fresh_hold = false;
@@ -192,17 +195,24 @@ void world_kept(struct host *h, const struct kept_row *row)
 	if (!g)
 		return;
 	if (row->side == SIDE_source) {
-		fresh_hold = row->state == HANDOVER_held && g->source_kept != HANDOVER_held;
+		fresh_hold = row->state == HANDOVER_held && was != HANDOVER_held;
 		g->source_kept = row->state;
 		if (row->state == HANDOVER_released)
 			g->released_by = h->n;
 		g->done_kept |= row->state == HANDOVER_done;
 	} else {
-		g->refused_on |= (row->state == HANDOVER_refused) << h->n;
-		g->running_on |= (row->state == HANDOVER_running) << h->n;
+		g->refused_on |= (unsigned)(row->state == HANDOVER_refused) << h->n;
+		g->running_on |= (unsigned)(row->state == HANDOVER_running) << h->n;
 		g->lost_kept |= row->state == HANDOVER_lost;
 	}
+	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) &&
+	    str_eq(h->copy[g->ct].by, row->migration))
+		broken("I12", "%s is LOST for %s, where it runs", g->migration, h->name);
+	if (row->state == HANDOVER_lost && !(g->running_on & 1u << h->n))
+		broken("I12", "%s is LOST for %s, which never let it go: REFUSED is the word",
+		       g->migration, h->name);
 	authority(g, h, row);
-	if (fresh_hold && ++g->holds > 1)
+	if (fresh_hold && g->held_on & 1u << h->n)
 		broken("I6", "%s is held twice in one epoch", g->migration);
+	g->held_on |= (unsigned)fresh_hold << h->n;
 }

@@ -192,12 +192,14 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	uint8_t state_before = m->row.state, settled_before = m->row.settled;
 	uint64_t until_before = m->row.hold_until_boot_ms;
 	char point[64];
+	uint8_t gave_up_before = m->row.gave_up;
 	int rc;
 
 	m->row.state = state;
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.hold_until_boot_ms = give_up_at(x, state);
 	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
+	m->row.gave_up |= handover_gives_up(m->plan);
 	crash_point(point);
 	rc = journal_append(x->journal, &m->row, err);
 	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
@@ -205,6 +207,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 		m->row.settled = settled_before;
 		m->row.hold_until_boot_ms = until_before;
 	} else {
+		m->row.gave_up = gave_up_before;
 		m->journalled = true;
 	}
 	str_fmt(point, sizeof(point), "worker.%s.recorded", handover_state_name(state));
@@ -360,8 +363,7 @@ static bool ids_good(const struct wire_ask *ask, struct err *err)
 	return false;
 }
 
-/* Whether a migration holds its container, or still has to undo or delete something of it. */
-static bool has_hold(const struct mig *m)
+bool mig_has_hold(const struct mig *m)
 {
 	switch (m->row.state) {
 	case HANDOVER_none:
@@ -380,7 +382,7 @@ static bool has_hold(const struct mig *m)
 static int busy_elsewhere(struct executor *x, const struct wire_ask *ask, struct err *err)
 {
 	for (struct mig *m = x->migs; m; m = m->next) {
-		if (has_hold(m) && str_eq(m->row.container, ask->container) &&
+		if (mig_has_hold(m) && str_eq(m->row.container, ask->container) &&
 		    !str_eq(m->row.migration, ask->migration))
 			return fail(err, ERR_busy, "%s is in migration %s, which is %s here",
 				    ask->container, m->row.migration,
@@ -476,6 +478,10 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 					    const struct wire_ask *ask, struct err *err)
+	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.gave_up)
+		return handover_decline_plan();
+	if (m->row.settled)
+		return plan;
 {
 	const struct handover_plan *plan = NULL;
 	int rc = 0;
@@ -488,7 +494,10 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 				   &plan, err);
 	if (!rc)
 		plan = settled_plan(m, ask->step, plan);
-	if (!rc && ask->step == STEP_clean && has_hold(m))
+	if (!rc && m->row.gave_up && (ask->step == STEP_sync || ask->step == STEP_hold))
+		rc = fail(err, ERR_canceled, "%s: the source has given this handover up",
+			  step_name(ask->step));
+	if (!rc && ask->step == STEP_clean && mig_has_hold(m))
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 	if (rc)
 		answer_once(x, ask, m, err);

@@ -128,6 +128,8 @@ struct mig *mig_find(struct executor *x, const char *migration);
 struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
+/* Whether it holds its container, or still has to undo or delete something of it. */
+bool mig_has_hold(const struct mig *m);
 
 /* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows
  * is brought to a safe end, or waits for the other side; waits that have lasted too long; and the

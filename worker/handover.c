@@ -29,6 +29,7 @@ static const struct handover_plan sync_source = {"sync", OPS(REC(own), DO(sync))
 static const struct handover_plan abort_source = {
 	"abort", OPS(REC(own), DO(invalidate), DO(thaw), DO(gate_open), DO(clean_source)), NULL,
 	true};
+static const struct handover_plan decline_source = {"abort", OPS(REC(own)), NULL, false};
 static const struct handover_plan hold_source = {
 	"hold", OPS(REC(held), DO(gate_close), DO(freeze), DO(dump), DO(send)), &abort_source,
 	false};
@@ -145,6 +146,16 @@ const struct handover_plan *handover_abort_plan(void)
 
 const struct handover_plan *handover_refuse_plan(void)
 {
+const struct handover_plan *handover_decline_plan(void)
+{
+	return &decline_source;
+}
+
+bool handover_gives_up(const struct handover_plan *plan)
+{
+	return plan == &abort_source || plan == &decline_source;
+}
+
 	return &refuse_target;
 }
 

@@ -67,6 +67,7 @@ struct handover_row {
 	uint8_t made_bundle;        /* target: the bundle directory was made by us */
 	uint8_t arming;             /* target: a restore under the container's name was begun */
 	uint8_t settled; /* what the state asks for has been done: a restart adds nothing */
+	uint8_t gave_up; /* source: its hold is over, none begins under this epoch again */
 	struct net_state net;
 };
 
@@ -99,6 +100,11 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 
 /* The plan of a source that gives up by itself (hold deadline, lost sender). */
 const struct handover_plan *handover_abort_plan(void);
+
+/* The plan of a source that is told to abort what it never held: a hold that comes late finds it
+ * given up. And whether a plan gives the source's handover up. */
+const struct handover_plan *handover_decline_plan(void);
+bool handover_gives_up(const struct handover_plan *plan);
 
 /* The plan of a target that gives up by itself (nobody came with the grant). */
 const struct handover_plan *handover_refuse_plan(void);

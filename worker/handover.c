@@ -49,6 +49,8 @@ static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), 
 static const struct handover_plan lost_target = {"lost", OPS(REC(lost)), NULL, false};
 static const struct handover_plan start_target = {"start", OPS(REC(running), DO(go), DO(plug)),
 						  &lost_target, false};
+/* Died between the word to the hook and the gate: opening it twice is free. */
+static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
 static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)), NULL,
 						  false};
 
@@ -134,8 +136,8 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 		return &refuse_target; /* the hook's channel broke with us: criu has killed it */
 	if (side == SIDE_target && state == HANDOVER_refused)
 		return &refuse_target;
-	if (side == SIDE_target && state == HANDOVER_running && !same_boot)
-		return &lost_target;
+	if (side == SIDE_target && state == HANDOVER_running)
+		return same_boot ? &plug_target : &lost_target;
 	return NULL;
 }
 
@@ -144,8 +146,6 @@ const struct handover_plan *handover_abort_plan(void)
 	return &abort_source;
 }
 
-const struct handover_plan *handover_refuse_plan(void)
-{
 const struct handover_plan *handover_decline_plan(void)
 {
 	return &decline_source;
@@ -156,6 +156,8 @@ bool handover_gives_up(const struct handover_plan *plan)
 	return plan == &abort_source || plan == &decline_source;
 }
 
+const struct handover_plan *handover_refuse_plan(void)
+{
 	return &refuse_target;
 }
 

@@ -29,6 +29,16 @@ static bool is_held(const struct mig *m)
 	       m->plan != handover_abort_plan();
 }
 
+/* The container came by m and is on its way to somewhere else: its gate is that one's. */
+static bool moves_on(const struct executor *x, const struct mig *m)
+{
+	for (const struct mig *other = x->migs; other; other = other->next)
+		if (other != m && str_eq(other->row.container, m->row.container) &&
+		    mig_has_hold(other))
+			return true;
+	return false;
+}
+
 static void recover_some(struct executor *x, recover_runs *runs, bool held)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
@@ -42,6 +52,8 @@ static void recover_some(struct executor *x, recover_runs *runs, bool held)
 			    (m->row.state != HANDOVER_running || runs(x, m));
 		plan = m->row.settled ? NULL
 				      : handover_recover(m->row.side, m->row.state, same_boot);
+		if (m->row.state == HANDOVER_running && same_boot && moves_on(x, m))
+			plan = NULL;
 		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
 			 m->row.migration, m->row.container, handover_state_name(m->row.state),
 			 plan ? plan->name : "none");

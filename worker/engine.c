@@ -434,7 +434,8 @@ static bool repeated(struct executor *x, struct mig *m, const struct wire_ask *a
  * come again. */
 static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *ask)
 {
-	bool breaks = ask->step == STEP_abort || ask->step == STEP_refuse;
+	enum step undo = m->row.side == SIDE_source ? STEP_abort : STEP_refuse;
+	bool breaks = ask->step == undo && ask->epoch >= m->row.epoch;
 	enum handover_act act = mig_act(m);
 	struct err err;
 
@@ -477,11 +478,11 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 }
 
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
-					    const struct wire_ask *ask, struct err *err)
 	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.gave_up)
 		return handover_decline_plan();
 	if (m->row.settled)
 		return plan;
+					    const struct wire_ask *ask, struct err *err)
 {
 	const struct handover_plan *plan = NULL;
 	int rc = 0;

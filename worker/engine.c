@@ -111,7 +111,7 @@ static void add_proof(const struct executor *x, struct mig *m)
 	const char *word = proof_word(m->row.side, m->row.state);
 	uint8_t *sig;
 
-	if (!word)
+	if (!word || m->dead)
 		return;
 	sig = scratch_take(&m->scratch, SIGN_BYTES);
 	prover_sign(x->prover, &m->row, word, sig);
@@ -143,8 +143,10 @@ static void answer_once(struct executor *x, const struct wire_ask *ask, const st
 	struct err err;
 	size_t len;
 
-	if (m)
+	if (m) {
 		once.row = m->row;
+		once.dead = m->dead;
+	}
 	fill_answer(&once, ask, failure);
 	add_proof(x, &once);
 	if (!msg_encode_body(MSG_TYPE_answer, &once.answer, &body, &len, &err))
@@ -190,26 +192,27 @@ static uint64_t give_up_at(const struct executor *x, uint8_t state)
 static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
 {
 	uint8_t state_before = m->row.state, settled_before = m->row.settled;
+	uint8_t gave_up_before = m->row.gave_up;
 	uint64_t until_before = m->row.hold_until_boot_ms;
 	char point[64];
-	uint8_t gave_up_before = m->row.gave_up;
 	int rc;
 
 	m->row.state = state;
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
+	m->row.gave_up |= handover_gives_up(m->plan);
 	m->row.hold_until_boot_ms = give_up_at(x, state);
 	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
-	m->row.gave_up |= handover_gives_up(m->plan);
 	crash_point(point);
 	rc = journal_append(x->journal, &m->row, err);
 	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
 		m->row.state = state_before;
 		m->row.settled = settled_before;
+		m->row.gave_up = gave_up_before;
 		m->row.hold_until_boot_ms = until_before;
 	} else {
-		m->row.gave_up = gave_up_before;
 		m->journalled = true;
 	}
+	m->dead = rc && state == HANDOVER_lost;
 	str_fmt(point, sizeof(point), "worker.%s.recorded", handover_state_name(state));
 	crash_point(point);
 	return rc;
@@ -267,6 +270,8 @@ static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
 	if (!m->failed)
 		m->failure = *why;
 	m->failed = true;
+	if (!m->at && !mig_act(m)) /* its first record: nothing was done that must be undone */
+		return false;
 	if (m->plan->ends && mig_act(m)) {
 		m->stuck = true;
 		m->at++;
@@ -467,21 +472,22 @@ static void answer_done(struct executor *x, struct mig *m, const struct wire_ask
 static const struct handover_plan *settled_plan(const struct mig *m, enum step step,
 						const struct handover_plan *plan)
 {
-	if (m->row.settled)
-		return plan == handover_retire_plan() && m->row.state == HANDOVER_done ? NULL
-										       : plan;
-	if (m->row.state == HANDOVER_own && step == STEP_abort)
+	if (m->dead && step == STEP_start)
+		return handover_recover(SIDE_target, HANDOVER_running, false);
+	if (m->row.settled && m->row.state == HANDOVER_done)
+		return plan == handover_retire_plan() ? NULL : plan;
+	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.settled)
 		return handover_abort_plan();
+	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.gave_up)
+		return handover_decline_plan();
+	if (m->row.settled)
+		return plan;
 	if (m->row.state == HANDOVER_refused && step == STEP_refuse)
 		return handover_refuse_plan();
 	return plan;
 }
 
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
-	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.gave_up)
-		return handover_decline_plan();
-	if (m->row.settled)
-		return plan;
 					    const struct wire_ask *ask, struct err *err)
 {
 	const struct handover_plan *plan = NULL;

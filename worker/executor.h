@@ -39,6 +39,7 @@ struct mig {
 	const struct handover_plan *plan; /* NULL: idle */
 	size_t at;
 	bool failed;
+	bool dead;  /* lost, but the journal could not be told: RUNNING is proved to nobody */
 	bool stuck; /* an act of a plan that ends has failed: what it left is tried again */
 	bool self;  /* the plan was begun by this host itself, nobody is answered */
 	struct err failure;
@@ -127,9 +128,9 @@ void mig_fail(struct executor *x, struct mig *m, const struct err *why);
 struct mig *mig_find(struct executor *x, const char *migration);
 struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
-enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 /* Whether it holds its container, or still has to undo or delete something of it. */
 bool mig_has_hold(const struct mig *m);
+enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 
 /* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows
  * is brought to a safe end, or waits for the other side; waits that have lasted too long; and the

@@ -230,23 +230,46 @@ int bus_recv(struct bus_sock *sock, struct bus_from *ret_from, struct msg **ret_
 
 #define POLL_ON_STACK 32
 
+/* Takes all events of the monitor; each is two frames. */
+static bool take_connections(struct bus_sock *sock)
+{
+	void *monitor = zsock_resolve(sock->monitor);
+	char frame[256];
+	bool any = false;
+
+	while (zmq_recv(monitor, frame, sizeof(frame), ZMQ_DONTWAIT) >= 0)
+		any = true;
+	sock->connected |= any;
+	return any;
+}
+
+static void poll_item(const struct bus_poll_item *item, zmq_pollitem_t *ret_poll,
+		      zmq_pollitem_t *ret_monitor)
+{
+	zsock_t *monitor = item->sock ? item->sock->monitor : NULL;
+
+	*ret_poll = (zmq_pollitem_t){
+		.socket = item->sock ? zsock_resolve(item->sock->zsock) : NULL,
+		.fd = item->fd,
+		.events = (short)(ZMQ_POLLIN | (item->want_out ? ZMQ_POLLOUT : 0)),
+	};
+	if (ret_poll->socket)
+		ret_poll->events = ZMQ_POLLIN;
+	*ret_monitor = (zmq_pollitem_t){
+		.socket = monitor ? zsock_resolve(monitor) : NULL, .fd = -1, .events = ZMQ_POLLIN};
+}
+
 int bus_poll(struct bus_poll_item *items, size_t n, int timeout_ms, struct err *err)
 {
-	zmq_pollitem_t few[POLL_ON_STACK], *poll = few;
+	zmq_pollitem_t few[2 * POLL_ON_STACK], *poll = few;
 	auto_free zmq_pollitem_t *many = NULL;
 	int ready;
 
 	if (n > POLL_ON_STACK)
-		poll = many = mem_new(n, sizeof(*many));
-	for (size_t i = 0; i < n; i++) {
-		poll[i].socket = items[i].sock ? zsock_resolve(items[i].sock->zsock) : NULL;
-		poll[i].fd = items[i].fd;
-		poll[i].events = (short)(ZMQ_POLLIN | (items[i].want_out ? ZMQ_POLLOUT : 0));
-		poll[i].revents = 0;
-		if (poll[i].socket)
-			poll[i].events = ZMQ_POLLIN;
-	}
-	ready = zmq_poll(poll, (int)n, timeout_ms);
+		poll = many = mem_new(2 * n, sizeof(*many));
+	for (size_t i = 0; i < n; i++)
+		poll_item(&items[i], &poll[i], &poll[n + i]);
+	ready = zmq_poll(poll, (int)(2 * n), timeout_ms);
 	if (ready < 0 && errno == EINTR)
 		ready = 0;
 	else if (ready < 0)
@@ -256,6 +279,8 @@ int bus_poll(struct bus_poll_item *items, size_t n, int timeout_ms, struct err *
 
 		items[i].ready = got & (ZMQ_POLLIN | ZMQ_POLLERR);
 		items[i].ready_out = got & ZMQ_POLLOUT;
+		if (ready && poll[n + i].revents && take_connections(items[i].sock))
+			items[i].ready = true;
 	}
 	return ready;
 }

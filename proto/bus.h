@@ -6,7 +6,8 @@
  *
  * One thread owns the bus and all its sockets. There is one bus per process (czmq's context and the
  * ZAP endpoint are the process's); nothing here blocks except bus_poll. Connections come and go
- * unseen: deadlines and beats, not sockets, say whether a peer is there. */
+ * unseen: deadlines and beats, not sockets, say whether a peer is there. The one exception is
+ * bus_connected, for a peer that has to be greeted anew. */
 #ifndef DROVER_PROTO_BUS_H
 #define DROVER_PROTO_BUS_H
 
@@ -52,6 +53,11 @@ struct bus_sock *bus_pub(struct bus *bus, const char *endpoint, const char *serv
  * "local" with ROLE_operator. The dealer answers -ERR_unreachable when the file is absent. */
 struct bus_sock *bus_local_router(struct bus *bus, const char *endpoint, struct err *err);
 struct bus_sock *bus_local_dealer(struct bus *bus, const char *endpoint, struct err *err);
+
+/* Of a bus_dealer: whether a connection has been made, handshake and all, since this was last
+ * asked. The other end of a new one knows nothing of us. bus_poll takes notice of it, and has the
+ * socket ready then although bus_recv may have nothing. */
+bool bus_connected(struct bus_sock *dealer);
 
 void bus_sock_free(struct bus_sock **sock);
 

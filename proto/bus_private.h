@@ -34,7 +34,9 @@ struct bus_sock {
 	struct bus_sock *next;
 	const struct bus_kind *kind;
 	zsock_t *zsock;
-	int lock_fd; /* local router: the lock file, held while it listens */
+	zsock_t *monitor; /* dealers over TCP: tells of finished handshakes, else NULL */
+	bool connected;   /* since bus_connected was last asked */
+	int lock_fd;      /* local router: the lock file, held while it listens */
 	char endpoint[BUS_ENDPOINT_SIZE];
 	char server[NAME_SIZE]; /* dialling sockets: who the other end is */
 };

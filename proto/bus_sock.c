@@ -205,6 +205,9 @@ void bus_sock_free(struct bus_sock **sock)
 		*link = s->next;
 		break;
 	}
+	if (s->monitor)
+		zmq_socket_monitor(zsock_resolve(s->zsock), NULL, 0);
+	zsock_destroy(&s->monitor);
 	zsock_destroy(&s->zsock);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -248,6 +251,20 @@ static int connect_endpoint(struct bus_sock *sock, const char *endpoint, struct 
 	return fail(err, ERR_config, "cannot dial %s: %s", endpoint, zmq_strerror(errno));
 }
 
+/* libzmq tells of events on an inproc pair whose name is ours to choose. */
+static int watch_connections(struct bus_sock *sock, struct err *err)
+{
+	char name[64];
+
+	str_fmt(name, sizeof(name), "inproc://drover-connections-%p", (void *)sock);
+	if (zmq_socket_monitor(zsock_resolve(sock->zsock), name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) < 0)
+		return fail(err, ERR_nomem, "watching connections: %s", zmq_strerror(errno));
+	sock->monitor = zsock_new(ZMQ_PAIR);
+	if (!sock->monitor || zmq_connect(zsock_resolve(sock->monitor), name) < 0)
+		return fail(err, ERR_nomem, "watching connections: %s", zmq_strerror(errno));
+	return 0;
+}
+
 static struct bus_sock *client_new(struct bus *bus, int kind, const char *endpoint,
 				   const char *server, struct err *err)
 {
@@ -258,6 +275,7 @@ static struct bus_sock *client_new(struct bus *bus, int kind, const char *endpoi
 	if (!str_starts(endpoint, "tcp://"))
 		fail(err, ERR_config, "\"%s\" is no tcp://ADDRESS:PORT", endpoint);
 	else if (secure_client(sock, server, err) == 0 &&
+		 (kind != KIND_dealer || watch_connections(sock, err) == 0) &&
 		 connect_endpoint(sock, endpoint, err) == 0)
 		return sock;
 	bus_sock_free(&sock);
@@ -268,6 +286,14 @@ struct bus_sock *bus_dealer(struct bus *bus, const char *endpoint, const char *s
 			    struct err *err)
 {
 	return client_new(bus, KIND_dealer, endpoint, server, err);
+}
+
+bool bus_connected(struct bus_sock *dealer)
+{
+	bool connected = dealer->connected;
+
+	dealer->connected = false;
+	return connected;
 }
 
 struct bus_sock *bus_pub(struct bus *bus, const char *endpoint, const char *server, struct err *err)

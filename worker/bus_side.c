@@ -158,6 +158,9 @@ static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 		discovery_refresh(s->discovery, l->id);
 	}
 
+	/* A coordinator that was started again knows no way to us before it has heard us. */
+	if (l->dealer && bus_connected(l->dealer))
+		l->next_hello_ms = 0;
 	if (l->dealer && now_ms >= l->next_hello_ms) {
 		bus_send(l->dealer, NULL, &head, &hello, NULL);
 		l->next_hello_ms = now_ms + (l->welcomed ? 5 * HELLO_EVERY_MS : HELLO_EVERY_MS);

@@ -107,6 +107,39 @@ static void a_dealer_gets_through_to_a_restarted_coordinator(void **state)
 	bus_free(&bus);
 }
 
+/* Waits for the word that a connection is there; how long it took, or limit_ms. */
+static uint64_t wait_connected(struct bus_sock *dealer, unsigned limit_ms)
+{
+	struct bus_poll_item item = {.sock = dealer, .fd = -1};
+	uint64_t start = clock_mono_ms(), spent = 0;
+	struct err err;
+
+	while (spent < limit_ms && !bus_connected(dealer)) {
+		bus_poll(&item, 1, (int)(limit_ms - spent), &err);
+		spent = clock_mono_ms() - start;
+	}
+	return spent;
+}
+
+static void a_dealer_is_told_of_each_connection_once(void **state)
+{
+	auto_free char *endpoint = free_endpoint();
+	pid_t child = start_coordinator(endpoint, 6);
+	struct bus *bus = lab_bus(&lab, LAB_w1);
+	struct bus_sock *dealer;
+
+	(void)state;
+	LAB_MUST(dealer, bus_dealer(bus, endpoint, "c1", err));
+	assert_true(wait_connected(dealer, 10000) < 10000);
+	assert_true(wait_connected(dealer, 300) >= 300);
+	end_coordinator(child);
+	assert_true(wait_connected(dealer, 300) >= 300);
+	child = start_coordinator(endpoint, 7);
+	assert_true(wait_connected(dealer, 10000) < 10000);
+	end_coordinator(child);
+	bus_free(&bus);
+}
+
 static void a_dealer_waits_for_a_coordinator_that_is_not_there_yet(void **state)
 {
 	auto_free char *endpoint = free_endpoint();
@@ -164,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dealer_gets_through_to_a_restarted_coordinator),
+		cmocka_unit_test(a_dealer_is_told_of_each_connection_once),
 		cmocka_unit_test(a_dealer_waits_for_a_coordinator_that_is_not_there_yet),
 		cmocka_unit_test(a_worker_moves_to_another_coordinator),
 		cmocka_unit_test(a_full_queue_is_busy),

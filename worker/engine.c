@@ -172,6 +172,15 @@ static void acknowledge(struct executor *x, const struct wire_ask *ask)
 
 /* --- plans --- */
 
+/* Before a record and after it, before an act and while it waits for something. */
+static void at_point(const char *what, const char *moment)
+{
+	char name[64];
+
+	str_fmt(name, sizeof(name), "worker.%s.%s", what, moment);
+	crash_point(name);
+}
+
 /* When this host gives up waiting in a state, CLOCK_BOOTTIME; 0 = never. */
 static uint64_t give_up_at(const struct executor *x, uint8_t state)
 {
@@ -194,15 +203,13 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	uint8_t state_before = m->row.state, settled_before = m->row.settled;
 	uint8_t gave_up_before = m->row.gave_up;
 	uint64_t until_before = m->row.hold_until_boot_ms;
-	char point[64];
 	int rc;
 
 	m->row.state = state;
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.gave_up |= handover_gives_up(m->plan);
 	m->row.hold_until_boot_ms = give_up_at(x, state);
-	str_fmt(point, sizeof(point), "worker.%s.record", handover_state_name(state));
-	crash_point(point);
+	at_point(handover_state_name(state), "record");
 	rc = journal_append(x->journal, &m->row, err);
 	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
 		m->row.state = state_before;
@@ -213,8 +220,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 		m->journalled = true;
 	}
 	m->dead = rc && state == HANDOVER_lost;
-	str_fmt(point, sizeof(point), "worker.%s.recorded", handover_state_name(state));
-	crash_point(point);
+	at_point(handover_state_name(state), "recorded");
 	return rc;
 }
 
@@ -286,8 +292,6 @@ static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
 
 static void advance(struct executor *x, struct mig *m, int rc, struct err *err)
 {
-	char point[64];
-
 	for (;;) {
 		const struct handover_op *op = &m->plan->ops[m->at];
 
@@ -306,11 +310,12 @@ static void advance(struct executor *x, struct mig *m, int rc, struct err *err)
 			m->at += rc == 0;
 			continue;
 		}
-		str_fmt(point, sizeof(point), "worker.%s.act", handover_act_name(op->act));
-		crash_point(point);
+		at_point(handover_act_name(op->act), "act");
 		m->act_began_us = clock_mono_us();
 		rc = act_of(m)->begin(x, m, err);
 		m->at += rc == 0;
+		if (rc == 1)
+			at_point(handover_act_name(op->act), "pending");
 	}
 	finish(x, m);
 }

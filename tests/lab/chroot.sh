@@ -46,6 +46,7 @@ exec chroot "$new" bash -euo pipefail -c '
 		exit 0
 	fi
 	cmake -S /src -B /build/drover -DCMAKE_BUILD_TYPE=Release -DDROVER_TESTS=OFF \
+		-DDROVER_CRASH_POINTS=ON \
 		-DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_SYSCONFDIR=/etc \
 		-DCMAKE_INSTALL_LOCALSTATEDIR=/var "$@" >/build/configure.log 2>&1 ||
 		{ cat /build/configure.log >&2; exit 1; }

@@ -136,19 +136,33 @@ daemons_configure() {
 	done
 }
 
+# daemon_start NAME WHAT [--crash POINT]: with a point the daemon kills itself there, see
+# base/crash.h. Only the daemon's own processes have the variable: what they run gets a new
+# environment.
 daemon_start() {
-	local name=$1 what=$2 as=root
+	local name=$1 what=$2 point='' as=root
+	case ${3-} in
+	'') ;;
+	--crash) point=$4 ;;
+	*) die "start does not know $3" ;;
+	esac
 	[ "$what" != coordinator ] || as=drover
 	# shellcheck disable=SC2016 # expanded there
 	host_exec "$name" sh -c 'mkdir -p /var/log/drover
 		chown drover:drover /var/log/drover
 		pid=$(cat "/run/lab-$1.pid" 2>/dev/null) && [ -d "/proc/$pid" ] &&
 			{ echo "lab: $1 runs already" >&2; exit 1; }
+		if [ -n "$3" ]; then
+			grep -q DROVER_CRASH "$(command -v "drover-$1")" ||
+				{ echo "lab: $1 was built without crash points: lab build" >&2
+				exit 1; }
+			export DROVER_CRASH="$3"
+		fi
 		user=
 		[ "$2" = root ] || user="setpriv --reuid $2 --regid $2 --init-groups --"
 		setsid $user "drover-$1" \
 			</dev/null >>"/var/log/drover/$1.log" 2>&1 &
-		echo $! >"/run/lab-$1.pid"' start "$what" "$as"
+		echo $! >"/run/lab-$1.pid"' start "$what" "$as" "$point"
 }
 
 # daemon_pids NAME WHAT: as the machine numbers them; works for a hung host too.

@@ -240,7 +240,10 @@ static void start_done(struct core *c, struct job *job, enum party party,
 	}
 	migrate_unhold(job);
 	migrate_keep_proof(job, answer);
-	/* Each side sees a part only; the time between their answers is on this clock. */
+	/* Each side sees a part only; the time between their answers is on this clock. T had let it
+	 * run before it answered. */
+	if (answer->figures && answer->figures->running_us < frozen_us)
+		frozen_us -= answer->figures->running_us;
 	if (job->held_ms && frozen_us > job->figures.frozen_us)
 		job->figures.frozen_us = frozen_us;
 	migrate_settle(c, job, OUTCOME_moved, job->target);

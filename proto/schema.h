@@ -235,7 +235,8 @@
 	F(u64, 13, known_pages)        /* target had them */ \
 	F(u64, 14, rounds) \
 	F(u64, 15, bytes_s) \
-	F(u64, 16, frozen_bytes)       /* part of sent_bytes: since the freeze */
+	F(u64, 16, frozen_bytes)       /* part of sent_bytes: since the freeze */ \
+	F(u64, 17, running_us)         /* T: it had been running for so long at the answer */
 
 #define MSG_answer(F) \
 	F(str,  1, migration, 26) \

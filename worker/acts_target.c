@@ -19,6 +19,7 @@
 #include <sys/un.h>
 
 #define UNPACK_LIMIT_MS 120000
+#define SETTLE_LIMIT_MS 60000
 #define RESTORE_LIMIT_MS 120000
 #define TICKET_LIFE_MS (3600 * 1000)
 
@@ -482,6 +483,7 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
 	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
 		net_announce(&m->row.net, NULL);
+	m->gate_opened_us = clock_mono_us();
 	return 1;
 }
 
@@ -519,6 +521,33 @@ static int begin_plug(struct executor *x, struct mig *m, struct err *err)
 	if (rc)
 		log_err("the container runs but its network is closed: %s\tmigration=%s", err->text,
 			m->row.migration);
+	return 0;
+}
+
+/* The source destroys its files when it has our RUNNING: until then ours may be in the page cache
+ * only. A child, since syncfs(2) of a busy disk takes its time; what it cannot write it says to the
+ * log: the container runs, and nothing can be taken back. */
+static int begin_settle(struct executor *x, struct mig *m, struct err *err)
+{
+	const char *argv[] = {"sync", "--file-system", m->row.bundle, NULL};
+	struct run_spec spec = {.argv = argv, .timeout_ms = SETTLE_LIMIT_MS};
+
+	(void)x;
+	if (!run_start(&spec, clock_mono_ms(), &m->child, err))
+		return 1;
+	log_err("files are not synced: %s\tmigration=%s", err->text, m->row.migration);
+	return 0;
+}
+
+static int event_settle(struct executor *x, struct mig *m, struct err *err)
+{
+	(void)x;
+	if (!m->child || !run_step(m->child, clock_mono_ms()))
+		return 1;
+	if (run_check(run_result(m->child), "sync", err))
+		log_err("files are not synced: %s\tmigration=%s", err->text, m->row.migration);
+	run_free(&m->child);
+	m->figures.running_us = clock_mono_us() - m->gate_opened_us;
 	return 0;
 }
 
@@ -611,6 +640,7 @@ const struct act acts_target[ACT_COUNT] = {
 	[ACT_arm] = {begin_arm, event_arm},
 	[ACT_go] = {begin_go, event_go},
 	[ACT_plug] = {begin_plug, NULL},
+	[ACT_settle] = {begin_settle, event_settle},
 	[ACT_kill] = {begin_kill, NULL},
 	[ACT_unreserve] = {begin_unreserve, NULL},
 	[ACT_clean_target] = {begin_clean, NULL},

@@ -57,7 +57,7 @@ struct mig {
 	struct msg_figures figures;
 	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
 	uint64_t retry_ms, retry_after_ms; /* when a plan that is stuck is tried again, doubling */
-	uint64_t gate_closed_us, act_began_us;
+	uint64_t gate_closed_us, gate_opened_us, act_began_us;
 	uint8_t digest[32];
 	bool has_digest;
 	char log_tail[4096];

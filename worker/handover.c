@@ -47,8 +47,8 @@ static const struct handover_plan reserve_target = {"reserve", OPS(REC(reserved)
 static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), REC(prepared)),
 						&refuse_target, false};
 static const struct handover_plan lost_target = {"lost", OPS(REC(lost)), NULL, false};
-static const struct handover_plan start_target = {"start", OPS(REC(running), DO(go), DO(plug)),
-						  &lost_target, false};
+static const struct handover_plan start_target = {
+	"start", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
 /* Died between the word to the hook and the gate: opening it twice is free. */
 static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
 static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)), NULL,

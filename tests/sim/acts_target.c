@@ -147,6 +147,13 @@ static int target_plug(struct executor *x, struct mig *m, struct err *err)
 	return act_leave();
 }
 
+static int target_settle(struct executor *x, struct mig *m, struct err *err)
+{
+	(void)x;
+	act_enter(m, ACT_settle, true, err);
+	return act_leave();
+}
+
 static int target_kill(struct executor *x, struct mig *m, struct err *err)
 {
 	int ct, rc;
@@ -194,6 +201,7 @@ const struct act acts_target[ACT_COUNT] = {
 	[ACT_arm] = {target_arm, target_armed},
 	[ACT_go] = {target_go, target_gone},
 	[ACT_plug] = {target_plug, NULL},
+	[ACT_settle] = {target_settle, NULL},
 	[ACT_kill] = {target_kill, NULL},
 	[ACT_unreserve] = {target_unreserve, NULL},
 	[ACT_clean_target] = {target_clean, NULL},

@@ -91,6 +91,7 @@ static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
 		return state == HANDOVER_reserved;
 	case ACT_go:
 	case ACT_plug:
+	case ACT_settle:
 		return state == HANDOVER_running;
 	case ACT_kill:
 	case ACT_unreserve:

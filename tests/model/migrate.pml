@@ -17,7 +17,7 @@
  *   -DVARIANT_B  the target's CRIU cannot hold a restore: PREPARED = payload verified, the restore runs
  *                after RUNNING
  *   -DMUT_x  a mutant: one rule broken, a property must notice. Those in tests/model/gaps are rules
- *            that worker/ does not keep yet: there the unbroken model is what it should do.
+ *            that worker/ does not keep yet: there the unbroken model is what it should do
  *   -DSLICE  for the long run: bits that nothing reads again are cleared                             */
 #ifndef ATT
 #define ATT 2
@@ -375,11 +375,8 @@ end:	do
 		t_begin(KILL, e) } /* @T.refuse_again */
 	:: atomic { T_FREE && tj[e] == PREPARED && GRANTED(e) ->
 		tj[e] = RUNNING; t_begin(GO, e) } /* @T.start */
-	:: atomic { T_FREE && tj[e] == PREPARED && GRANTED(e) && crT > 0 -> crT--; tj[e] = LOST;
-#ifndef MUT_LOSTALIVE
-		t_begin(KILL_LOST, e)
-#endif
-		} /* @T.start_unrecorded */
+	/* no room for RUNNING: nothing is done, it stays PREPARED */
+	:: atomic { T_FREE && tj[e] == PREPARED && GRANTED(e) && crT > 0 -> crT-- } /* @T.start_unrecorded */
 #ifdef VARIANT_B
 	:: atomic { t_plan == GO && t_p == e && NO_COPY ->
 		SET(arming, e); t_let_go(e); t_plan = SEEN } /* @T.restore */
@@ -402,6 +399,16 @@ end:	do
 #endif
 #endif
 		} /* @T.lost */
+	/* no room for LOST: RUNNING stays in the journal, but is proved to nobody; the next start, or the
+	 * next restart, comes back to it */
+	:: atomic { (t_plan == GO || t_plan == SEEN) && t_p == e && crT > 0 ->
+		crT--; t_idle() } /* @T.lost_unrecorded */
+	:: atomic { T_FREE && tj[e] == RUNNING && !HAS(seen, e) ->
+		tj[e] = LOST;
+#ifndef MUT_LOSTALIVE
+		t_begin(KILL_LOST, e)
+#endif
+		} /* @T.lost_again */
 	:: atomic { t_plan == KILL_LOST && t_p == e ->
 		if
 		:: t_e == e ->

@@ -136,6 +136,13 @@ teardown_file() { lab down; }
 # What a failed test left must not fail the next.
 teardown() {
 	local host name
+	if [ -z "${BATS_TEST_COMPLETED-}" ]; then
+		lab ps
+		for host in alpha beta gamma ctl; do
+			echo "-- $host"
+			lab log "$host" | tail -n 12
+		done
+	fi
 	[ -z "${client-}" ] || kill "$client" 2>/dev/null || true
 	for host in alpha beta gamma; do
 		for name in $(lab exec "$host" sh -c 'ls /run/runc /run/crun 2>/dev/null |

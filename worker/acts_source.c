@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/freezer.h"
+#include "runtime/repair.h"
 #include "worker/executor.h"
 
 #include <fcntl.h>
@@ -331,6 +332,26 @@ static int begin_dump(struct executor *x, struct mig *m, struct err *err)
 	return rc ? rc : 1;
 }
 
+void source_hold(const struct mig *m, uint64_t limit_ms)
+{
+	auto_cgroup struct cgroup cgroup = {.dir = -1};
+	struct err err;
+
+	if (cgroup_open_path(m->row.cgroup, &cgroup, &err) ||
+	    freezer_freeze(&cgroup, limit_ms, &err))
+		log_debug("%s", err.text);
+}
+
+/* CRIU thaws what it dumps. The tasks of one that is killed would run on at once, into sockets that
+ * are in repair mode still; begin_thaw ends that. */
+static void stop_dump(struct executor *x, struct mig *m)
+{
+	(void)x;
+	source_hold(m, 0);
+	run_free(&m->child);
+	source_hold(m, FREEZE_LIMIT_MS);
+}
+
 /* The last lines of a CRIU log that say what went wrong. */
 static void keep_log(struct mig *m, const char *path)
 {
@@ -419,11 +440,18 @@ static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 	int rc = m->row.cgroup[0] ? cgroup_open_path(m->row.cgroup, &cgroup, err) : -ERR_nosuch;
 
-	(void)x;
 	if (rc == -ERR_nosuch)
 		return 0; /* it was never frozen, or is gone with its tasks */
 	if (rc)
 		return rc;
+	if (freezer_is_frozen(&cgroup) == 1) {
+		rc = repair_end(&cgroup, err);
+		if (rc)
+			log_warn("%d TCP sockets were in repair mode%s%s\tmigration=%s "
+				 "container=%s node=%s",
+				 rc < 0 ? 0 : rc, rc < 0 ? ": " : "", rc < 0 ? err->text : "",
+				 m->row.migration, m->row.container, x->self);
+	}
 	return freezer_thaw(&cgroup, THAW_LIMIT_MS, err);
 }
 
@@ -505,10 +533,10 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_source[ACT_COUNT] = {
-	[ACT_check_source] = {begin_check, NULL},    [ACT_sync] = {begin_sync, event_pass},
-	[ACT_gate_close] = {begin_gate_close, NULL}, [ACT_freeze] = {begin_freeze, NULL},
-	[ACT_dump] = {begin_dump, event_dump},       [ACT_send] = {begin_send, event_send},
-	[ACT_invalidate] = {begin_clean, NULL},      [ACT_thaw] = {begin_thaw, NULL},
-	[ACT_gate_open] = {begin_gate_open, NULL},   [ACT_retire] = {begin_retire, NULL},
+	[ACT_check_source] = {begin_check, NULL},         [ACT_sync] = {begin_sync, event_pass},
+	[ACT_gate_close] = {begin_gate_close, NULL},      [ACT_freeze] = {begin_freeze, NULL},
+	[ACT_dump] = {begin_dump, event_dump, stop_dump}, [ACT_send] = {begin_send, event_send},
+	[ACT_invalidate] = {begin_clean, NULL},           [ACT_thaw] = {begin_thaw, NULL},
+	[ACT_gate_open] = {begin_gate_open, NULL},        [ACT_retire] = {begin_retire, NULL},
 	[ACT_clean_source] = {begin_clean, NULL},
 };

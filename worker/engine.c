@@ -269,6 +269,8 @@ static void finish(struct executor *x, struct mig *m)
  * container run. A failed record never is: no act goes before its record. */
 static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
 {
+	if (m->child && act_of(m)->stop)
+		act_of(m)->stop(x, m);
 	run_free(&m->child);
 	log_warn("%s: %s failed: %s\tmigration=%s container=%s node=%s", m->plan->name,
 		 handover_act_name(mig_act(m)), why->text, m->row.migration, m->row.container,

@@ -22,6 +22,7 @@
 
 #define POLL_MAX 1024
 #define CMDLINE_MAX 16384
+#define DUMP_WAIT_MS 10000
 #define DUMP_END_MS 2000
 
 /* --- directories --- */
@@ -387,6 +388,29 @@ static bool is_dump(pid_t pid, const char *staging)
 	return strstr(text, " checkpoint ") && strstr(text, staging);
 }
 
+static void hold_all(struct executor *x, uint64_t limit_ms)
+{
+	for (struct mig *m = x->migs; m; m = m->next)
+		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held)
+			source_hold(m, limit_ms);
+}
+
+/* It ends by itself in most cases, and with that leaves the container as it found it. */
+static void end_dump(struct executor *x, pid_t pid)
+{
+	auto_close int pidfd = pidfd_open(pid, 0);
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	log_warn("waiting for a checkpoint whose worker has died\tpid=%d", (int)pid);
+	if (pidfd < 0 || poll(&p, 1, DUMP_WAIT_MS) == 1)
+		return;
+	log_warn("ending it\tpid=%d", (int)pid);
+	hold_all(x, 0);
+	kill(-pid, SIGKILL); /* it leads the group that criu is in */
+	poll(&p, 1, DUMP_END_MS);
+	hold_all(x, DUMP_END_MS);
+}
+
 /* CRIU gives the freezer back as it found it. A checkpoint that outlived the worker which began it
  * found it frozen, and would freeze the container again after it was thawed here, for ever. */
 static void end_dumps(struct executor *x)
@@ -397,17 +421,10 @@ static void end_dumps(struct executor *x)
 
 	str_fmt(staging, sizeof(staging), "%s/staging/", options_str(x->options, OPT_node_run));
 	while (proc && (e = readdir(proc))) {
-		struct pollfd p = {.fd = -1, .events = POLLIN};
 		uint64_t pid;
 
-		if (!str_u64(e->d_name, 1, INT_MAX, &pid) || !is_dump((pid_t)pid, staging))
-			continue;
-		log_warn("ending a checkpoint whose worker has died\tpid=%d", (int)pid);
-		p.fd = pidfd_open((pid_t)pid, 0);
-		kill(-(pid_t)pid, SIGKILL); /* it leads the group that criu is in */
-		poll(&p, 1, DUMP_END_MS);
-		if (p.fd >= 0)
-			close(p.fd);
+		if (str_u64(e->d_name, 1, INT_MAX, &pid) && is_dump((pid_t)pid, staging))
+			end_dump(x, (pid_t)pid);
 	}
 }
 

@@ -103,14 +103,21 @@ void scratch_done(struct scratch **scratch);
 typedef int act_begin(struct executor *x, struct mig *m, struct err *err);
 /* Something happened to a pending act: same answers. */
 typedef int act_event(struct executor *x, struct mig *m, struct err *err);
+/* Its child is about to be killed. */
+typedef void act_stop(struct executor *x, struct mig *m);
 
 struct act {
 	act_begin *begin;
 	act_event *event;
+	act_stop *stop;
 };
 
 extern const struct act acts_source[ACT_COUNT];
 extern const struct act acts_target[ACT_COUNT];
+
+/* worker/acts_source.c: freezes the container of a HELD row again, around the end of a checkpoint
+ * that is killed; CRIU had thawed it. Waits until it is frozen, limit_ms at most. */
+void source_hold(const struct mig *m, uint64_t limit_ms);
 
 /* Directories of one migration. */
 void mig_images_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);

@@ -13,14 +13,10 @@ static unsigned often(unsigned max)
 	return rnd_below(3) ? 0 : (unsigned)rnd_range(max / 20, max);
 }
 
-static void choose_weather(void)
+static void choose_faults(struct weather *w)
 {
-	struct weather *w = &sim.weather;
-
 	w->loss = often(300000);
 	w->dup = often(300000);
-	w->delay_ms = (unsigned)(coin() ? 20 : rnd_range(20, 3000));
-	w->slow_ms = (unsigned)(coin() ? 5 : rnd_range(5, 1500));
 	w->point_crash = often(40000);
 	w->power = rnd_below(3) == 0;
 	w->power_of_crash = 300000;
@@ -34,12 +30,21 @@ static void choose_weather(void)
 	w->fault_every_ms = coin() ? 0 : (unsigned)rnd_range(1000, 20000);
 	w->doubled = rnd_below(5) == 0;
 	w->rogue = rnd_below(5) == 0;
-	w->rogue_every_ms = (unsigned)rnd_range(50, 3000);
+	w->rogue_every_ms = (unsigned)rnd_range(20, 2000);
 	w->partitions = coin();
 	w->jumps = rnd_below(3) == 0;
 	w->exits = rnd_below(4) == 0;
 	w->full_disks = rnd_below(3) == 0;
 	w->dead_host = rnd_below(20) == 0;
+}
+
+static void choose_weather(struct weather *w)
+{
+	w->fair = rnd_below(16) == 0;
+	w->delay_ms = (unsigned)(coin() || w->fair ? 20 : rnd_range(20, 3000));
+	w->slow_ms = (unsigned)(coin() || w->fair ? 5 : rnd_range(5, 1500));
+	if (!w->fair)
+		choose_faults(w);
 }
 
 void chaos_init(void)
@@ -50,7 +55,9 @@ void chaos_init(void)
 	sim.hold_ms = rnd_range(3000, 60000);
 	sim.n_hosts = (int)rnd_range(2, HOSTS_MAX);
 	sim.n_cts = (int)rnd_range(1, CTS_MAX);
-	choose_weather();
+	choose_weather(&sim.weather);
+	if (sim.weather.fair)
+		sim.hold_ms = 60000;
 	for (int i = 0; i < sim.n_cts; i++) {
 		str_copy(sim.ct[i].name, NAME_SIZE, i ? "db" : "web");
 		sim.host[0].copy[i] = (struct copy){
@@ -65,7 +72,7 @@ void chaos_init(void)
 	coord_start(&sim.coord[0]);
 	for (int i = 0; i < sim.n_hosts; i++)
 		host_init(i);
-	sim.clients_left = (unsigned)rnd_range(1, 4);
+	sim.clients_left = (unsigned)rnd_range(1, 6);
 	event_push(EV_client, START_MS + rnd_range(1000, 5000), 0, 0, 0, NULL);
 	event_push(EV_calm, sim.calm_ms, 0, 0, 0, NULL);
 	if (sim.weather.fault_every_ms)
@@ -91,26 +98,36 @@ static void request(struct coord *c, const struct msg_request *body)
 		   &(struct core_event){.kind = CORE_request, .client = 7, .msg = msg, .id = id});
 }
 
-void chaos_client(void)
+static void ask_for(struct coord *c, int ct)
 {
-	struct coord *c = &sim.coord[sim.weather.doubled && coin() ? 1 : 0];
-	struct msg_request body = {.command = "migrate",
-				   .container = sim.ct[rnd_below((uint64_t)sim.n_cts)].name};
+	struct msg_request body = {.command = "migrate", .container = sim.ct[ct].name};
+	bool fair = sim.weather.fair;
 
-	if (!c->up)
-		c = &sim.coord[0];
-	if (rnd_below(4) == 0)
+	if (rnd_below(5) == 0 && !fair)
 		body.command = "cancel";
 	else if (coin())
 		body.host = sim.host[rnd_below((uint64_t)sim.n_hosts)].name;
-	if (rnd_below(8) == 0)
+	if (rnd_below(8) == 0 && !fair)
 		body.deadline_ms = rnd_range(100, 20000);
+	request(c, &body);
+}
+
+void chaos_client(void)
+{
+	struct coord *c = &sim.coord[sim.weather.doubled && coin() ? 1 : 0];
+	int ct = (int)rnd_below((uint64_t)sim.n_cts);
+
+	if (!c->up)
+		c = &sim.coord[0];
 	if (c->up) {
-		request(c, &body);
+		ask_for(c, ct);
 		sim.clients_left--;
 	}
+	c = &sim.coord[1 - c->n];
+	if (c->up && coin())
+		ask_for(c, ct);
 	if (sim.clients_left)
-		event_push(EV_client, sim.now_ms + rnd_range(200, coin() ? 5000 : 40000), 0, 0, 0,
+		event_push(EV_client, sim.now_ms + rnd_range(200, coin() ? 5000 : 30000), 0, 0, 0,
 			   NULL);
 }
 
@@ -120,8 +137,10 @@ void chaos_heal(int what, int which)
 {
 	if (what == HEAL_cut && !sim.calm)
 		net_cut(which, false);
-	else if (what == HEAL_full)
+	if (what == HEAL_full) {
 		sim.host[which].full = false;
+		sim.host[which].jumped_ms = sim.now_ms;
+	}
 }
 
 static void cut_something(void)
@@ -184,7 +203,7 @@ static void end_container(struct host *h)
 static void double_coordinator(void)
 {
 	if (sim.weather.doubled && !sim.coord[1].exists)
-		coord_clone(&sim.coord[0], &sim.coord[1]);
+		coord_clone(&sim.coord[0], &sim.coord[1], coin() && sim.coord[0].term);
 }
 
 void chaos_fault(void)
@@ -216,8 +235,10 @@ void chaos_fault(void)
 			cut_something();
 		break;
 	case 7:
-		if (sim.weather.jumps)
+		if (sim.weather.jumps) {
 			h->boot_jump_ms += rnd_range(1000, 100000);
+			h->jumped_ms = sim.now_ms;
+		}
 		break;
 	case 8:
 		if (sim.weather.full_disks) {
@@ -242,14 +263,31 @@ void chaos_fault(void)
 
 /* --- the rogue --- */
 
-/* Mostly something that was said once, by whoever, about that migration. */
+static const struct {
+	enum step step;
+	bool source;
+} rogue_steps[] = {
+	{STEP_check, true},   {STEP_sync, true},     {STEP_hold, true},    {STEP_release, true},
+	{STEP_retire, true},  {STEP_abort, true},    {STEP_clean, true},   {STEP_report, true},
+	{STEP_check, false},  {STEP_reserve, false}, {STEP_arm, false},    {STEP_start, false},
+	{STEP_refuse, false}, {STEP_clean, false},   {STEP_release, true}, {STEP_start, false},
+	{STEP_retire, true},  {STEP_abort, true},
+};
+
+static const struct ghost *some_ghost(void)
+{
+	return &sim.ghost[rnd_below(4) ? (uint64_t)sim.n_ghosts - 1
+				       : rnd_below((uint64_t)sim.n_ghosts)];
+}
+
+/* Mostly something that was said once, by whoever, about that migration or another; else noise. */
 static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
 {
-	const struct ghost *from = rnd_below(8) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
+	const struct ghost *from = rnd_below(4) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
 	unsigned n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
 	unsigned i = (unsigned)rnd_below(n + 1u);
 
-	if (i == n) { /* or noise */
+	if (i == n) {
 		ask->proof_len = (uint32_t)rnd_below(65);
 		memset(ask->proof, (int)rnd_below(256), ask->proof_len);
 		return;
@@ -258,30 +296,47 @@ static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
 	memcpy(ask->proof, from->proof[i].data, ask->proof_len);
 }
 
+static void rogue_numbers(const struct ghost *g, struct wire_ask *ask)
+{
+	ask->attempt = rnd_below(3) ? 1000 + rnd_below(1000) : g->attempt;
+	ask->epoch = g->epoch;
+	if (rnd_below(8) == 0)
+		ask->epoch += rnd_below(3);
+	if (rnd_below(8) == 0 && g->epoch > 1)
+		ask->epoch = g->epoch - 1;
+	ask->term = g->term;
+	if (rnd_below(64) == 0)
+		ask->term++;
+	else if (rnd_below(8) == 0 && g->term > 1)
+		ask->term--;
+	ask->ticket_len = 64;
+	memcpy(ask->ticket, g->ticket, 64);
+	ask->digest_len = 32;
+	memcpy(ask->digest, g->digest, 32);
+	rogue_proof(g, ask);
+}
+
 void rogue_ask(void)
 {
-	static const enum step steps[] = {STEP_check, STEP_reserve, STEP_sync,   STEP_hold,
-					  STEP_arm,   STEP_release, STEP_start,  STEP_retire,
-					  STEP_clean, STEP_abort,   STEP_refuse, STEP_report};
 	static struct wire_ask ask;
+	size_t i = rnd_below(ARRAY_LEN(rogue_steps));
 	const struct ghost *g;
-	int source, target;
+	int source, target, to;
 
 	if (sim.calm)
 		return;
 	event_push(EV_rogue, sim.now_ms + rnd_range(1, sim.weather.rogue_every_ms), 0, 0, 0, NULL);
 	if (!sim.n_ghosts)
 		return;
-	g = &sim.ghost[rnd_below(4) ? (uint64_t)sim.n_ghosts - 1
-				    : rnd_below((uint64_t)sim.n_ghosts)];
-	source = rnd_below(16) ? g->source : (int)rnd_below((uint64_t)sim.n_hosts);
-	target = rnd_below(16) ? g->target : (int)rnd_below((uint64_t)sim.n_hosts);
+	g = some_ghost();
+	source = rnd_below(32) ? g->source : (int)rnd_below((uint64_t)sim.n_hosts);
+	target = rnd_below(32) ? g->target : (int)rnd_below((uint64_t)sim.n_hosts);
 	if (source < 0 || target < 0)
 		return;
 	memset(&ask, 0, sizeof(ask));
 	ask.head = (struct wire_in_head){WIRE_MAGIC, WIRE_ASK};
 	str_copy(ask.migration, ULID_SIZE, g->migration);
-	if (rnd_below(32) == 0)
+	if (rnd_below(64) == 0)
 		sim_ulid(ask.migration);
 	sim_ulid(ask.request);
 	str_copy(ask.container, NAME_SIZE, sim.ct[g->ct].name);
@@ -289,19 +344,11 @@ void rogue_ask(void)
 	str_copy(ask.target, NAME_SIZE, sim.host[target].name);
 	str_copy(ask.runtime, sizeof(ask.runtime), "runc");
 	str_copy(ask.bundle, sizeof(ask.bundle), "/var/lib/ct/x");
-	ask.step = steps[rnd_below(ARRAY_LEN(steps))];
-	ask.attempt = rnd_below(3) ? g->attempt : 1000 + rnd_below(1000);
-	ask.epoch =
-		g->epoch + (rnd_below(8) ? 0 : rnd_below(3)) - (rnd_below(8) ? 0 : g->epoch > 1);
-	ask.term = g->term + (rnd_below(64) == 0) - (rnd_below(8) == 0 && g->term > 1);
-	ask.ticket_len = 64;
-	memcpy(ask.ticket, g->ticket, 64);
-	ask.digest_len = 32;
-	memcpy(ask.digest, g->digest, 32);
-	rogue_proof(g, &ask);
-	source = coin() ? source : target;
-	sim.host[source].asker = ROGUE;
-	trace("h%d: rogue asks %s of %s", source, step_name(ask.step), ask.migration + 20);
+	ask.step = rogue_steps[i].step;
+	rogue_numbers(g, &ask);
+	to = rogue_steps[i].source == (rnd_below(16) != 0) ? source : target;
+	sim.host[to].asker = ROGUE;
+	trace("h%d: rogue asks %s of %s", to, step_name(ask.step), ask.migration + 20);
 	tally.rogue_asks++;
-	worker_ask(&sim.host[source], &ask);
+	worker_ask(&sim.host[to], &ask);
 }

@@ -49,12 +49,14 @@ static void check_holds(const struct host *h)
 {
 	uint64_t boot_ms = sim.now_ms - h->boot_at_ms + h->boot_jump_ms;
 
-	if (!h->up || h->full || sim.now_ms < h->up_since_ms + HOLD_SLACK_MS ||
-	    sim.now_ms < h->busy_until_ms + HOLD_SLACK_MS)
+	uint64_t slack_ms = HOLD_SLACK_MS + 8 * sim.weather.slow_ms;
+
+	if (!h->up || h->full || sim.now_ms < h->up_since_ms + slack_ms ||
+	    sim.now_ms < h->jumped_ms + slack_ms)
 		return;
 	for (const struct mig *m = h->x->migs; m; m = m->next)
 		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
-		    boot_ms > m->row.hold_until_boot_ms + HOLD_SLACK_MS)
+		    boot_ms > m->row.hold_until_boot_ms + slack_ms)
 			broken("I8", "%s is held on %s past its deadline", m->row.container,
 			       h->name);
 }
@@ -228,6 +230,14 @@ static bool excused(int ct)
 	return false;
 }
 
+/* Where nothing goes wrong and nobody gives up, a job that was begun moves its container. */
+static void check_fair(const struct job *job)
+{
+	if (sim.weather.fair && job->outcome != OUTCOME_moved && job->failed > STAGE_admit)
+		broken("Q", "job %s is %s in fair weather: %s", job->id, outcome_name(job->outcome),
+		       job->error);
+}
+
 static void check_jobs(const struct coord *c)
 {
 	for (size_t i = 0; c->core && i < c->core->n_jobs; i++) {
@@ -242,6 +252,7 @@ static void check_jobs(const struct coord *c)
 			       job->error);
 		if (!job->outcome || job->outcome == OUTCOME_held)
 			broken("I12", "job %s is done and has no outcome", job->id);
+		check_fair(job);
 		if (g && job->outcome == OUTCOME_stayed && g->went)
 			broken("I12", "job %s is STAYED, the target ran it", job->id);
 	}

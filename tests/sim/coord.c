@@ -150,9 +150,9 @@ void coord_kill(struct coord *c, uint64_t down_ms)
 }
 
 /* A second one from a copy of the first one's store. */
-void coord_clone(const struct coord *from, struct coord *to)
+void coord_clone(const struct coord *from, struct coord *to, bool same_term)
 {
-	to->term = from->term;
+	to->term = from->term - same_term;
 	for (size_t i = 0; i < from->n_records; i++) {
 		struct effect_record r = from->records[i];
 

@@ -137,8 +137,8 @@ static void kept(struct host *h, size_t from, size_t to)
 		struct kept_row *k = h->kept, fresh = {0};
 
 		memcpy(&row, h->journal.data + at, size);
-		if (!row.magic)
-			continue; /* zeros */
+		if (row.crc != file_crc32c(0, &row.seq, size - offsetof(struct disk_row, seq)))
+			continue; /* torn by a power cut */
 		str_copy(fresh.migration, ULID_SIZE, row.data.migration);
 		str_copy(fresh.container, NAME_SIZE, row.data.container);
 		fresh.side = row.data.side;
@@ -207,8 +207,11 @@ void disk_power_cut(struct host *h)
 	}
 	if (f->len > synced && coin())
 		f->len = coin() ? synced : synced + rnd_below(f->len - synced);
-	if (f->len > synced && coin())
-		memset(f->data + synced, 0, f->len - synced);
+	if (f->len > synced && coin()) {
+		size_t from = coin() ? synced : synced + rnd_below(f->len - synced);
+
+		memset(f->data + from, 0, f->len - from);
+	}
 	if (f->lost_to > f->len)
 		f->lost_to = f->len;
 	if (f->lost_to > f->lost_from)

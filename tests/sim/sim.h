@@ -80,10 +80,10 @@ struct ghost {
 	uint64_t epoch, term, attempt;
 	bool went; /* the target's tasks were let run */
 	bool lost_kept, done_kept;
-	int released_by;                          /* host, -1: nobody */
-	unsigned running_on, refused_on, held_on; /* bit a host */
-	uint8_t source_kept;                      /* last durable state of the source */
-	int owner;                                /* coordinator */
+	int released_by;                                       /* host, -1: nobody */
+	unsigned running_on, refused_on, held_on, prepared_on; /* bit a host */
+	uint8_t source_kept; /* last durable state of the source */
+	int owner;           /* coordinator */
 	enum outcome told;
 	uint8_t ticket[64], digest[32];
 	struct {
@@ -111,6 +111,7 @@ struct host {
 	bool full;        /* no space on the journal's disk */
 	unsigned boots, instances;
 	uint64_t boot_at_ms, boot_jump_ms, lag_ms, busy_until_ms;
+	uint64_t jumped_ms; /* when its clock or its disk last changed its mind */
 	uint64_t up_since_ms, next_beat_ms, next_caps_ms, next_hello_ms, wake_ms, wake_token;
 	uint64_t caps_sum, seen_term;
 	int asker;
@@ -183,6 +184,7 @@ struct weather {
 	unsigned act_fails, undo_fails, act_slow;
 	unsigned coord_crash;
 	unsigned fault_every_ms, rogue_every_ms;
+	bool fair; /* nothing goes wrong */
 	bool doubled, rogue, power, partitions, jumps, exits, full_disks, dead_host;
 };
 
@@ -321,7 +323,7 @@ void direct_drop(struct host *h);
 
 void coord_start(struct coord *c);
 void coord_kill(struct coord *c, uint64_t down_ms);
-void coord_clone(const struct coord *from, struct coord *to);
+void coord_clone(const struct coord *from, struct coord *to, bool same_term);
 void coord_feed(struct coord *c, const struct core_event *event);
 void coord_free(struct coord *c);
 

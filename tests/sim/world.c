@@ -180,6 +180,8 @@ static void authority(const struct ghost *g, const struct host *h, const struct 
 		broken("I4", "%s: the target's journal has both refused and running", g->migration);
 	if (g->done_kept && !g->running_on)
 		broken("I4", "%s: the source is done, the target never ran", g->migration);
+	if (row->state == HANDOVER_released && !g->prepared_on)
+		broken("I4", "%s: released to a target that never was prepared", g->migration);
 	if (g->running_on && g->released_by < 0)
 		broken("I4", "%s: the target runs, the source never released", g->migration);
 }
@@ -203,6 +205,7 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 	} else {
 		g->refused_on |= (unsigned)(row->state == HANDOVER_refused) << h->n;
 		g->running_on |= (unsigned)(row->state == HANDOVER_running) << h->n;
+		g->prepared_on |= (unsigned)(row->state == HANDOVER_prepared) << h->n;
 		g->lost_kept |= row->state == HANDOVER_lost;
 	}
 	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) &&

@@ -262,15 +262,17 @@ static void check_jobs(const struct coord *c)
  * only what the coordinator believed before it asked. */
 static const char *told_place(const struct coord *c, int ct)
 {
-	const char *place = sim.host[0].name;
+	const char *place = sim.host[0].name, *latest = "";
 
 	for (size_t i = 0; c->core && i < c->core->n_jobs; i++) {
 		const struct job *job = c->core->jobs[i];
 
-		if (!job->probe && job->stage == STAGE_done && job->runs_on[0] &&
-		    (!job->failed || job->failed > STAGE_admit) &&
-		    str_eq(job->container, sim.ct[ct].name))
-			place = job->runs_on;
+		if (job->probe || job->stage != STAGE_done || !job->runs_on[0] ||
+		    (job->failed && job->failed <= STAGE_admit) ||
+		    !str_eq(job->container, sim.ct[ct].name) || strcmp(job->id, latest) < 0)
+			continue;
+		place = job->runs_on;
+		latest = job->id;
 	}
 	return place;
 }

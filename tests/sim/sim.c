@@ -196,8 +196,10 @@ static void go_calm(void)
 	trace("calm");
 	sim.calm = true;
 	net_calm();
-	for (int i = 0; i < sim.n_hosts; i++)
+	for (int i = 0; i < sim.n_hosts; i++) {
 		sim.host[i].full = false;
+		sim.host[i].jumped_ms = sim.now_ms;
+	}
 }
 
 static void dispatch(const struct event *e)

@@ -265,7 +265,16 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 {
 	struct slot *source = &job->slot[PARTY_source];
 
-	if (party == PARTY_source) {
+	bool gone = answer->facts && str_eq(answer->facts->status, "stopped");
+
+	if (party == PARTY_source && gone) {
+		job->code = ERR_lost;
+		str_fmt(job->error, sizeof(job->error), "%s ended on %s while it was held there",
+			job->container, job->source);
+		str_copy(job->fix, sizeof(job->fix),
+			 "its files are where they were: start it anew");
+		migrate_settle(c, job, OUTCOME_lost, "");
+	} else if (party == PARTY_source) {
 		if (job->outcome != OUTCOME_stayed)
 			migrate_settle(c, job, OUTCOME_stayed, job->source);
 	} else if (answer->proof.len) {

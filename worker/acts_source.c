@@ -435,15 +435,28 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 	return 0;
 }
 
+/* A container that ended while it was held (killed, or its host was restarted) does not go on at
+ * the source: the row keeps that, and every answer tells it. */
+static void note_gone(struct executor *x, struct mig *m)
+{
+	log_err("the container ended while it was held\tmigration=%s container=%s node=%s",
+		m->row.migration, m->row.container, x->self);
+	m->row.gone = true;
+}
+
 static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 {
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 	int rc = m->row.cgroup[0] ? cgroup_open_path(m->row.cgroup, &cgroup, err) : -ERR_nosuch;
 
-	if (rc == -ERR_nosuch)
-		return 0; /* it was never frozen, or is gone with its tasks */
-	if (rc)
+	if (rc == -ERR_nosuch && !m->row.cgroup[0])
+		return 0; /* it was never frozen */
+	if (rc && rc != -ERR_nosuch)
 		return rc;
+	if (rc || cgroup_pids(&cgroup, NULL, 0) == 0) {
+		note_gone(x, m);
+		return 0;
+	}
 	if (freezer_is_frozen(&cgroup) == 1) {
 		rc = repair_end(&cgroup, err);
 		if (rc)

@@ -96,6 +96,10 @@ static void fill_answer(struct mig *m, const struct wire_ask *ask, const struct 
 	a->epoch = ask->epoch;
 	a->state = handover_state_name(m->row.state);
 	a->figures = &m->figures;
+	if (m->row.gone) {
+		m->gone = (struct msg_container){.id = m->row.container, .status = "stopped"};
+		a->facts = &m->gone;
+	}
 	if (!failure)
 		return;
 	a->code = (uint64_t)failure->code;

@@ -61,7 +61,8 @@ struct mig {
 	uint8_t digest[32];
 	bool has_digest;
 	char log_tail[4096];
-	struct scratch *scratch; /* texts of the answer */
+	struct scratch *scratch;   /* texts of the answer */
+	struct msg_container gone; /* facts of a container that ended while held */
 	struct msg_answer answer;
 	struct given given[ANSWERS_KEPT];
 	size_t n_given;

@@ -265,17 +265,8 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 {
 	struct slot *source = &job->slot[PARTY_source];
 
-	bool gone = answer->facts && str_eq(answer->facts->status, "stopped");
-
-	if (party == PARTY_source && gone) {
-		job->code = ERR_lost;
-		str_fmt(job->error, sizeof(job->error), "%s ended on %s while it was held there",
-			job->container, job->source);
-		str_copy(job->fix, sizeof(job->fix),
-			 "its files are where they were: start it anew");
-		migrate_settle(c, job, OUTCOME_lost, "");
-	} else if (party == PARTY_source) {
-		if (job->outcome != OUTCOME_stayed)
+	if (party == PARTY_source) {
+		if (job->outcome != OUTCOME_stayed && job->outcome != OUTCOME_lost)
 			migrate_settle(c, job, OUTCOME_stayed, job->source);
 	} else if (answer->proof.len) {
 		migrate_keep_proof(job, answer);
@@ -338,6 +329,8 @@ void migrate_answer(struct core *c, struct job *job, enum party party,
 	if (answer->code == ERR_busy && job->stage > STAGE_reserve)
 		return;
 	keep_figures(job, answer);
+	if (party == PARTY_source && job->stage > STAGE_sync && answer->facts)
+		job->source_gone = str_eq(answer->facts->status, "stopped");
 	job_set_log(job, party, answer->log);
 	if (answer->code)
 		migrate_refused(c, job, party, answer);

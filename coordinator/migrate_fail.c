@@ -75,6 +75,15 @@ static void learn(struct core *c, struct job *job)
 
 void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const char *runs_on)
 {
+	if (outcome == OUTCOME_stayed && job->source_gone) {
+		outcome = OUTCOME_lost;
+		runs_on = "";
+		job->code = ERR_lost;
+		str_fmt(job->error, sizeof(job->error), "%s ended on %s while it was held there",
+			job->container, job->source);
+		str_copy(job->fix, sizeof(job->fix),
+			 "its files are where they were: start it anew");
+	}
 	job->outcome = outcome;
 	str_copy(job->runs_on, sizeof(job->runs_on), runs_on);
 	job->dirty_job = true;

@@ -17,6 +17,7 @@
 #define ROW_MAGIC 0x44524a31 /* "DRJ1" */
 #define REWRITE_ABOVE 10000
 #define TOMBS_MAX 4096
+#define RESERVE_ROWS 64
 
 struct row {
 	uint32_t magic;
@@ -211,11 +212,35 @@ void journal_close(struct journal **journal)
 	*journal = NULL;
 }
 
+/* Rows that begin something; the others finish or undo what was begun. */
+static bool begins(const struct handover_row *data)
+{
+	return !data->settled && (data->state == HANDOVER_own || data->state == HANDOVER_held ||
+				  data->state == HANDOVER_reserved);
+}
+
+/* Blocks for the rows to come, beyond the end of the file: what has begun must be able to end on a
+ * full disk (a held container cannot be thawed before its record). A file system that cannot
+ * allocate ahead goes without. */
+static int keep_reserve(const struct journal *j, struct err *err)
+{
+	off_t size = RESERVE_ROWS * (off_t)sizeof(struct row);
+
+	if (fallocate(j->fd, FALLOC_FL_KEEP_SIZE, j->end, size) == 0 || errno == EOPNOTSUPP)
+		return 0;
+	fail_errno(err, ERR_nospace, "no room for the end of what would begin, in journal %s",
+		   j->path);
+	return err_fix(err, "free space where node.state is");
+}
+
 int journal_append(struct journal *j, const struct handover_row *data, struct err *err)
 {
 	struct row row;
 	ssize_t n;
+	int rc = begins(data) ? keep_reserve(j, err) : 0;
 
+	if (rc)
+		return rc;
 	row_fill(j, &row, data);
 	j->seq--; /* it counts when it is on disk */
 	n = pwrite(j->fd, &row, sizeof(row), j->end);

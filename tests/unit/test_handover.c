@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -170,6 +171,45 @@ static void a_damaged_middle_is_refused(void **state)
 	unlink(path);
 }
 
+/* On a file system of 256 KiB filled to the brim: what was begun ends, nothing new begins. */
+static void a_full_disk_stops_beginnings_only(void **state)
+{
+	char folder[] = "/tmp/drover-journal.XXXXXX", path[64], filler[64];
+	struct handover_row row = {.migration = "01ARZ3NDEKTSV4RRFFQ69G5FAV", .side = SIDE_source};
+	static const uint8_t ends[] = {HANDOVER_own, HANDOVER_closed};
+	struct journal *j;
+	struct err err;
+	char zeros[4096] = {0};
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(mount("journal", folder, "tmpfs", 0, "size=512k"), 0);
+	str_fmt(path, sizeof(path), "%s/journal", folder);
+	str_fmt(filler, sizeof(filler), "%s/filler", folder);
+	j = opened(path, 0);
+	row.state = HANDOVER_held;
+	assert_int_equal(journal_append(j, &row, &err), 0);
+	fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(fd, zeros, sizeof(zeros)) == sizeof(zeros))
+		;
+	for (size_t i = 0; i < sizeof(ends); i++) {
+		row.state = ends[i];
+		row.settled = true;
+		assert_int_equal(journal_append(j, &row, &err), 0);
+	}
+	str_copy(row.migration, sizeof(row.migration), "01ARZ3NDEKTSV4RRFFQ69G5FAW");
+	row.state = HANDOVER_held;
+	row.settled = false;
+	assert_int_equal(journal_append(j, &row, &err), -ERR_nospace);
+	journal_close(&j);
+	close(fd);
+	assert_int_equal(umount(folder), 0);
+	rmdir(folder);
+}
+
 static void two_workers_cannot_share_a_journal(void **state)
 {
 	char path[] = "/tmp/drover-journal.XXXXXX";
@@ -192,6 +232,7 @@ int main(void)
 		cmocka_unit_test(records_come_before_acts),
 		cmocka_unit_test(the_last_row_counts_and_a_torn_one_does_not),
 		cmocka_unit_test(a_damaged_middle_is_refused),
+		cmocka_unit_test(a_full_disk_stops_beginnings_only),
 		cmocka_unit_test(two_workers_cannot_share_a_journal),
 	};
 

@@ -112,10 +112,13 @@ static void fill_answer(struct mig *m, const struct wire_ask *ask, const struct 
 /* The word that this side's state proves to the other. */
 static void add_proof(const struct executor *x, struct mig *m)
 {
-	const char *word = proof_word(m->row.side, m->row.state);
+	const char *word = proof_word(m->row.side,
+				      m->row.state == HANDOVER_closed ? m->row.last : m->row.state);
 	uint8_t *sig;
 
-	if (!word || m->dead)
+	/* A record whose acts are still to come proves nothing yet: a RUNNING whose go fails is
+	 * LOST. */
+	if (!word || m->dead || m->plan)
 		return;
 	sig = scratch_take(&m->scratch, SIGN_BYTES);
 	prover_sign(x->prover, &m->row, word, sig);
@@ -150,6 +153,7 @@ static void answer_once(struct executor *x, const struct wire_ask *ask, const st
 	if (m) {
 		once.row = m->row;
 		once.dead = m->dead;
+		once.plan = m->plan;
 	}
 	fill_answer(&once, ask, failure);
 	add_proof(x, &once);
@@ -210,6 +214,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	int rc;
 
 	m->row.state = state;
+	m->row.last = state == HANDOVER_closed ? state_before : 0;
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.gave_up |= handover_gives_up(m->plan);
 	m->row.hold_until_boot_ms = give_up_at(x, state);
@@ -527,12 +532,13 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 /* A migration that was closed here: what is over stays over. */
 static void ask_closed(struct executor *x, const struct wire_ask *ask)
 {
-	struct mig closed = {.row.state = HANDOVER_closed};
+	struct mig closed = {0};
 	const struct handover_plan *plan;
 	struct err err = {0};
-	int rc = handover_plan(str_eq(ask->source, x->self) ? SIDE_source : SIDE_target,
-			       HANDOVER_closed, ask->step, true, &plan, &err);
+	int rc;
 
+	journal_closed(x->journal, ask->migration, &closed.row);
+	rc = handover_plan(closed.row.side, HANDOVER_closed, ask->step, true, &plan, &err);
 	answer_once(x, ask, &closed, rc || plan ? &err : NULL);
 }
 
@@ -566,7 +572,7 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 	const struct handover_plan *plan;
 	struct err err = {0};
 
-	if (!m && ulid_ok(ask->migration) && journal_closed(x->journal, ask->migration)) {
+	if (!m && ulid_ok(ask->migration) && journal_closed(x->journal, ask->migration, NULL)) {
 		ask_closed(x, ask);
 		return;
 	}

@@ -46,7 +46,8 @@ static const struct handover_plan reserve_target = {"reserve", OPS(REC(reserved)
 						    &refuse_target, false};
 static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), REC(prepared)),
 						&refuse_target, false};
-static const struct handover_plan lost_target = {"lost", OPS(REC(lost)), NULL, false};
+/* A restore that is still under way would run after a person has gone back to the source's copy. */
+static const struct handover_plan lost_target = {"lost", OPS(REC(lost), DO(kill)), NULL, true};
 static const struct handover_plan start_target = {
 	"start", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
 /* Died between the word to the hook and the gate: opening it twice is free. */
@@ -136,6 +137,8 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 		return &refuse_target; /* the hook's channel broke with us: criu has killed it */
 	if (side == SIDE_target && state == HANDOVER_refused)
 		return &refuse_target;
+	if (side == SIDE_target && state == HANDOVER_lost)
+		return &lost_target;
 	if (side == SIDE_target && state == HANDOVER_running)
 		return same_boot ? &plug_target : &lost_target;
 	return NULL;

@@ -67,6 +67,7 @@ struct handover_row {
 	uint8_t made_bundle;        /* target: the bundle directory was made by us */
 	uint8_t arming;             /* target: a restore under the container's name was begun */
 	uint8_t settled; /* what the state asks for has been done: a restart adds nothing */
+	uint8_t last;    /* closed: the state before, which can still be proved */
 	uint8_t gone;    /* source: it ended by itself, or with the host, while it was held */
 	uint8_t gave_up; /* source: its hold is over, none begins under this epoch again */
 	struct net_state net;

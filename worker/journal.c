@@ -26,9 +26,16 @@ struct row {
 	struct handover_row data;
 };
 
-/* The newest closed migrations: their ids are tombstones, nothing may begin under them again. */
+/* The newest closed migrations: tombstones, nothing may begin under their ids again, and their
+ * last word can still be proved to a peer that has not heard it. */
 struct tombs {
-	char (*v)[ULID_SIZE];
+	struct tomb {
+		char migration[ULID_SIZE];
+		char container[NAME_SIZE];
+		char peer[NAME_SIZE];
+		uint8_t side, last;
+		uint64_t epoch;
+	} * v;
 	size_t n, next; /* a ring once it is full */
 };
 
@@ -50,20 +57,40 @@ static bool row_good(const struct row *row)
 	return row->magic == ROW_MAGIC && row->crc == row_crc(row);
 }
 
-static void tombs_add(struct tombs *tombs, const char *migration)
+static void tombs_add(struct tombs *tombs, const struct handover_row *row)
 {
+	struct tomb *tomb;
+
 	if (!tombs->v)
 		tombs->v = mem_new(TOMBS_MAX, sizeof(*tombs->v));
-	str_copy(tombs->v[tombs->next], ULID_SIZE, migration);
+	tomb = &tombs->v[tombs->next];
+	*tomb = (struct tomb){.side = row->side, .last = row->last, .epoch = row->epoch};
+	str_copy(tomb->migration, sizeof(tomb->migration), row->migration);
+	str_copy(tomb->container, sizeof(tomb->container), row->container);
+	str_copy(tomb->peer, sizeof(tomb->peer), row->peer);
 	tombs->next = (tombs->next + 1) % TOMBS_MAX;
 	tombs->n += tombs->n < TOMBS_MAX;
 }
 
-bool journal_closed(const struct journal *j, const char *migration)
+static void tomb_row(const struct tomb *tomb, struct handover_row *row)
+{
+	*row = (struct handover_row){.side = tomb->side,
+				     .state = HANDOVER_closed,
+				     .last = tomb->last,
+				     .epoch = tomb->epoch};
+	str_copy(row->migration, sizeof(row->migration), tomb->migration);
+	str_copy(row->container, sizeof(row->container), tomb->container);
+	str_copy(row->peer, sizeof(row->peer), tomb->peer);
+}
+
+bool journal_closed(const struct journal *j, const char *migration, struct handover_row *ret_row)
 {
 	for (size_t i = 0; i < j->tombs.n; i++)
-		if (str_eq(j->tombs.v[i], migration))
+		if (str_eq(j->tombs.v[i].migration, migration)) {
+			if (ret_row)
+				tomb_row(&j->tombs.v[i], ret_row);
 			return true;
+		}
 	return false;
 }
 
@@ -112,7 +139,7 @@ static int replay(struct journal *j, struct rows *rows, struct err *err)
 		j->seq = row.seq;
 		rows_put(rows, &row.data);
 		if (row.data.state == HANDOVER_closed)
-			tombs_add(&j->tombs, row.data.migration);
+			tombs_add(&j->tombs, &row.data);
 	}
 	if (j->end < st.st_size && ftruncate(j->fd, j->end) < 0)
 		return fail_errno(err, ERR_io, "cutting the torn end of %s", j->path);
@@ -135,9 +162,9 @@ static int rewrite(struct journal *j, const struct rows *rows, struct err *err)
 	int rc;
 
 	for (size_t i = 0; i < j->tombs.n; i++) {
-		struct handover_row tomb = {.state = HANDOVER_closed};
+		struct handover_row tomb;
 
-		str_copy(tomb.migration, sizeof(tomb.migration), j->tombs.v[i]);
+		tomb_row(&j->tombs.v[i], &tomb);
 		row_fill(j, &out[i], &tomb);
 	}
 	for (size_t i = 0; i < rows->n; i++)
@@ -257,6 +284,6 @@ int journal_append(struct journal *j, const struct handover_row *data, struct er
 	j->seq++;
 	j->end += sizeof(row);
 	if (data->state == HANDOVER_closed)
-		tombs_add(&j->tombs, data->migration);
+		tombs_add(&j->tombs, data);
 	return 0;
 }

@@ -23,7 +23,9 @@ void journal_close(struct journal **journal);
  * failure of write or fsync ends the process. */
 int journal_append(struct journal *journal, const struct handover_row *row, struct err *err);
 
-/* Whether a migration was closed here: it may never begin again, whoever asks. */
-bool journal_closed(const struct journal *journal, const char *migration);
+/* Whether a migration was closed here: it may never begin again, whoever asks. ret_row (may be
+ * NULL) gets what the tombstone keeps: container, peer, side, epoch and the last state. */
+bool journal_closed(const struct journal *journal, const char *migration,
+		    struct handover_row *ret_row);
 
 #endif

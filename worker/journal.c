@@ -242,8 +242,8 @@ void journal_close(struct journal **journal)
 /* Rows that begin something; the others finish or undo what was begun. */
 static bool begins(const struct handover_row *data)
 {
-	return !data->settled && (data->state == HANDOVER_own || data->state == HANDOVER_held ||
-				  data->state == HANDOVER_reserved);
+	return data->state == HANDOVER_held || data->state == HANDOVER_reserved ||
+	       (data->state == HANDOVER_own && !data->gave_up);
 }
 
 /* Blocks for the rows to come, beyond the end of the file: what has begun must be able to end on a

@@ -197,7 +197,7 @@ static void a_full_disk_stops_beginnings_only(void **state)
 		;
 	for (size_t i = 0; i < sizeof(ends); i++) {
 		row.state = ends[i];
-		row.settled = true;
+		row.gave_up = true;
 		assert_int_equal(journal_append(j, &row, &err), 0);
 	}
 	str_copy(row.migration, sizeof(row.migration), "01ARZ3NDEKTSV4RRFFQ69G5FAW");

@@ -163,6 +163,10 @@ static int source_thaw(struct executor *x, struct mig *m, struct err *err)
 		return rc;
 	if (s && s->images)
 		broken("I9", "%s goes on while its image can still be used", m->row.container);
+	if (m->row.cgroup[0] && !h->copy[ct].there) {
+		m->row.gone = true;
+		ghost_find(m->row.migration)->gone = true;
+	}
 	if (m->row.cgroup[0] && h->copy[ct].there && h->copy[ct].frozen) {
 		h->copy[ct].frozen = false;
 		copy_run(h, ct, "thaw");

@@ -51,7 +51,7 @@ static void check_holds(const struct host *h)
 
 	uint64_t slack_ms = HOLD_SLACK_MS + 8 * sim.weather.slow_ms;
 
-	if (!h->up || h->full || sim.now_ms < h->up_since_ms + slack_ms ||
+	if (!h->up || sim.now_ms < h->up_since_ms + slack_ms ||
 	    sim.now_ms < h->jumped_ms + slack_ms)
 		return;
 	for (const struct mig *m = h->x->migs; m; m = m->next)
@@ -96,6 +96,7 @@ static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
 	case ACT_settle:
 		return state == HANDOVER_running;
 	case ACT_kill:
+		return state == HANDOVER_refused || state == HANDOVER_lost;
 	case ACT_unreserve:
 		return state == HANDOVER_refused;
 	case ACT_clean_source:
@@ -183,7 +184,7 @@ void check_outcome(const struct coord *c, const struct job *job)
 	     g->source_kept == HANDOVER_released || g->source_kept == HANDOVER_done))
 		broken("I12", "%s is told as STAYED, the source's disk says %s", job->id,
 		       handover_state_name(g->source_kept));
-	if (job->outcome == OUTCOME_lost && !g->lost_kept)
+	if (job->outcome == OUTCOME_lost && !g->lost_kept && !g->gone)
 		broken("I12", "%s is told as LOST, the target's disk does not say so", job->id);
 }
 

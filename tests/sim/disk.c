@@ -10,6 +10,7 @@
 #undef pread
 #undef pwrite
 #undef ftruncate
+#undef fallocate
 #undef fdatasync
 #undef fsync
 #undef abort
@@ -84,6 +85,8 @@ static void put(struct file *f, const void *buf, size_t len, size_t at)
 		f->data = mem_grow(f->data, at + len, 1);
 		f->len = at + len;
 	}
+	if (f->allocated < f->len)
+		f->allocated = f->len;
 	memcpy(f->data + at, buf, len);
 	if (at < f->synced && !same)
 		f->synced = at; /* what was there may come back, or this may */
@@ -99,7 +102,8 @@ ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 	struct host *h = of(fd);
 
 	worker_point("disk.write");
-	if ((size_t)at + len > h->journal.len && (h->full || chance(sim.weather.torn))) {
+	if (((size_t)at + len > h->journal.allocated && h->full) ||
+	    ((size_t)at + len > h->journal.len && chance(sim.weather.torn))) {
 		size_t some = coin() ? rnd_below(len) : 0;
 
 		tally.journal_failures++;
@@ -108,7 +112,7 @@ ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 			put(&h->journal, buf, some, (size_t)at);
 			return (ssize_t)some;
 		}
-		errno = ENOSPC;
+		errno = h->full ? ENOSPC : EIO;
 		return -1;
 	}
 	put(&h->journal, buf, len, (size_t)at);
@@ -123,6 +127,22 @@ int sim_ftruncate(int fd, off_t len)
 		f->len = (size_t)len;
 	if (f->synced > f->len)
 		f->synced = f->len;
+	f->allocated = f->len; /* what was allocated beyond the end goes, too */
+	return 0;
+}
+
+int sim_fallocate(int fd, int mode, off_t at, off_t len)
+{
+	struct host *h = of(fd);
+
+	(void)mode;
+	if ((size_t)(at + len) <= h->journal.allocated)
+		return 0;
+	if (h->full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	h->journal.allocated = (size_t)(at + len);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ int sim_fstat(int fd, struct stat *st);
 ssize_t sim_pread(int fd, void *buf, size_t len, off_t at);
 ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at);
 int sim_ftruncate(int fd, off_t len);
+int sim_fallocate(int fd, int mode, off_t at, off_t len);
 int sim_fdatasync(int fd);
 int sim_sync_dir(const char *path, struct err *err);
 void sim_abort(void) __attribute__((noreturn));
@@ -37,6 +38,7 @@ void sim_abort(void) __attribute__((noreturn));
 #define pread sim_pread
 #define pwrite sim_pwrite
 #define ftruncate sim_ftruncate
+#define fallocate sim_fallocate
 #define fdatasync sim_fdatasync
 #define fsync sim_fdatasync
 #define file_sync_dir sim_sync_dir

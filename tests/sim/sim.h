@@ -62,7 +62,7 @@ struct kept_row {
 
 struct file {
 	uint8_t *data;
-	size_t len, synced;
+	size_t len, synced, allocated;
 	size_t lost_from, lost_to; /* a failed fsync: the cache has them, the disk never will */
 	bool exists, dir_synced, locked, open;
 };
@@ -78,8 +78,8 @@ struct ghost {
 	char migration[ULID_SIZE];
 	int ct, source, target; /* target -1: none yet */
 	uint64_t epoch, term, attempt;
-	bool went; /* the target's tasks were let run */
-	bool lost_kept, done_kept;
+	bool went;                                             /* the target's tasks were let run */
+	bool lost_kept, done_kept, gone;                       /* it ended while it was held */
 	int released_by;                                       /* host, -1: nobody */
 	unsigned running_on, refused_on, held_on, prepared_on; /* bit a host */
 	uint8_t source_kept; /* last durable state of the source */

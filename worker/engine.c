@@ -522,6 +522,9 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 			  step_name(ask->step));
 	if (!rc && ask->step == STEP_clean && mig_has_hold(m))
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
+	/* Who asks for what cannot be does not carry it on: the direct path is not kept waiting. */
+	if (!rc && !ask->direct)
+		m->asked_ms = clock_mono_ms();
 	if (rc)
 		answer_once(x, ask, m, err);
 	else if (!plan)
@@ -580,11 +583,8 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 		answer_once(x, ask, m, &err);
 		return;
 	}
-	if (!ask->direct) {
+	if (!ask->direct)
 		x->term = ask->term;
-		if (m)
-			m->asked_ms = clock_mono_ms();
-	}
 	if (m && repeated(x, m, ask))
 		return;
 	if (ask->step == STEP_report) {

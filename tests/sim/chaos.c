@@ -35,6 +35,7 @@ static void choose_faults(struct weather *w)
 	w->jumps = rnd_below(3) == 0;
 	w->exits = rnd_below(4) == 0;
 	w->full_disks = rnd_below(3) == 0;
+	w->lost_step = rnd_below(6) ? STEP_none : coin() ? STEP_clean : rnd_below(STEP_COUNT);
 	w->dead_host = rnd_below(20) == 0;
 }
 
@@ -72,7 +73,7 @@ void chaos_init(void)
 	coord_start(&sim.coord[0]);
 	for (int i = 0; i < sim.n_hosts; i++)
 		host_init(i);
-	sim.clients_left = (unsigned)rnd_range(1, 6);
+	sim.clients_left = (unsigned)rnd_range(1, coin() ? 4 : 10);
 	event_push(EV_client, START_MS + rnd_range(1000, 5000), 0, 0, 0, NULL);
 	event_push(EV_calm, sim.calm_ms, 0, 0, 0, NULL);
 	if (sim.weather.fault_every_ms)
@@ -283,9 +284,13 @@ static const struct ghost *some_ghost(void)
 /* Mostly something that was said once, by whoever, about that migration or another; else noise. */
 static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
 {
-	const struct ghost *from = rnd_below(4) ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
-	unsigned n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
-	unsigned i = (unsigned)rnd_below(n + 1u);
+	const struct ghost *from = coin() ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
+	unsigned n, i;
+
+	if (from->ct != g->ct || from->source != g->source || from->target != g->target)
+		from = g;
+	n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
+	i = (unsigned)rnd_below(n + 1u);
 
 	if (i == n) {
 		ask->proof_len = (uint32_t)rnd_below(65);

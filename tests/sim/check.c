@@ -202,23 +202,13 @@ static bool idle(const struct host *h)
 	return true;
 }
 
-bool check_settled(void)
-{
-	if (sim.clients_left || sim.in_flight)
-		return false;
-	for (int i = 0; i < COORDS_MAX; i++)
-		if (sim.coord[i].exists &&
-		    (!sim.coord[i].up || core_jobs_running(sim.coord[i].core)))
-			return false;
-	for (int i = 0; i < sim.n_hosts; i++)
-		if (!idle(&sim.host[i]))
-			return false;
-	return true;
-}
-
 /* A migration that only a person can end, or a host that is gone. */
 static bool excused(int ct)
 {
+	/* A rogue may have used any of them. */
+	for (int i = 0; sim.weather.rogue && i < sim.n_hosts; i++)
+		if (sim.host[i].gone)
+			return true;
 	for (int i = 0; i < sim.n_ghosts; i++) {
 		const struct ghost *g = &sim.ghost[i];
 
@@ -237,6 +227,32 @@ static void check_fair(const struct job *job)
 	if (sim.weather.fair && job->outcome != OUTCOME_moved && job->failed > STAGE_admit)
 		broken("Q", "job %s is %s in fair weather: %s", job->id, outcome_name(job->outcome),
 		       job->error);
+}
+
+/* A copy that waits for the other side, or for its own deadline. */
+static bool waits(int ct)
+{
+	for (int i = 0; i < sim.n_hosts; i++)
+		if (sim.host[i].copy[ct].frozen || sim.host[i].copy[ct].armed)
+			return !excused(ct);
+	return false;
+}
+
+bool check_settled(void)
+{
+	if (sim.clients_left || sim.in_flight)
+		return false;
+	for (int i = 0; i < COORDS_MAX; i++)
+		if (sim.coord[i].exists &&
+		    (!sim.coord[i].up || core_jobs_running(sim.coord[i].core)))
+			return false;
+	for (int ct = 0; ct < sim.n_cts; ct++)
+		if (waits(ct))
+			return false;
+	for (int i = 0; i < sim.n_hosts; i++)
+		if (!idle(&sim.host[i]))
+			return false;
+	return true;
 }
 
 static void check_jobs(const struct coord *c)
@@ -287,9 +303,6 @@ static void check_container(const struct coord *c, int ct)
 		const struct host *h = &sim.host[i];
 		const struct copy *copy = &h->copy[ct];
 
-		if (copy->there && (copy->frozen || copy->armed))
-			broken("Q", "%s is still %s on %s", sim.ct[ct].name,
-			       copy->frozen ? "frozen" : "armed", h->name);
 		if (!copy_runs(copy))
 			continue;
 		runs = h;
@@ -316,8 +329,19 @@ static void check_leftovers(const struct host *h)
 	}
 }
 
+/* Without a coordinator that they obey, too, source and target come to an end. */
+static void check_waits(int ct)
+{
+	for (int i = 0; waits(ct) && i < sim.n_hosts; i++)
+		if (sim.host[i].copy[ct].frozen || sim.host[i].copy[ct].armed)
+			broken("Q", "%s is still %s on %s", sim.ct[ct].name,
+			       sim.host[i].copy[ct].frozen ? "frozen" : "armed", sim.host[i].name);
+}
+
 void check_quiescence(void)
 {
+	for (int ct = 0; ct < sim.n_cts; ct++)
+		check_waits(ct);
 	if (!single())
 		return;
 	check_jobs(&sim.coord[0]);

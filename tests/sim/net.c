@@ -48,6 +48,9 @@ void net_to_host(int from, int host, const struct msg *msg)
 
 	if (sim.cut_down[from] & 1u << host)
 		return;
+	if (!sim.calm && sim.weather.lost_step && msg->head.type == MSG_TYPE_ask &&
+	    msg->ask->step == sim.weather.lost_step)
+		return;
 	packet = mem_new_of(struct packet);
 	packet->msg = msg_copy(msg->head.type, msg->body);
 	packet->msg->head = msg->head;

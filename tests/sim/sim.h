@@ -183,6 +183,7 @@ struct weather {
 	unsigned sync_crash, sync_fails, torn;
 	unsigned act_fails, undo_fails, act_slow;
 	unsigned coord_crash;
+	enum step lost_step; /* its asks never arrive */
 	unsigned fault_every_ms, rogue_every_ms;
 	bool fair; /* nothing goes wrong */
 	bool doubled, rogue, power, partitions, jumps, exits, full_disks, dead_host;

@@ -585,7 +585,8 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 	}
 	if (!ask->direct)
 		x->term = ask->term;
-	if (m && repeated(x, m, ask))
+	/* The source has no attempts to count: it hears how things stand now. */
+	if (m && !ask->direct && repeated(x, m, ask))
 		return;
 	if (ask->step == STEP_report) {
 		if (m && !m->plan)

@@ -272,6 +272,7 @@ int journal_append(struct journal *j, const struct handover_row *data, struct er
 	j->seq--; /* it counts when it is on disk */
 	n = pwrite(j->fd, &row, sizeof(row), j->end);
 	if (n != sizeof(row)) {
+		errno = n < 0 ? errno : ENOSPC;
 		fail_errno(err, n < 0 ? ERR_io : ERR_nospace, "writing journal %s", j->path);
 		if (ftruncate(j->fd, j->end) < 0)
 			abort(); /* a torn row that cannot be cut off */

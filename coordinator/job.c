@@ -165,6 +165,7 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.user = job->user,
 		.log = text->log,
 		.score = job->score,
+		.held_ms = job->held_wall_ms,
 		.waiting_for = text->waiting,
 	};
 	if (job->bytes_s && job->total_bytes > job->done_bytes)
@@ -238,6 +239,7 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	job->finished_ms = view->finished_ms;
 	job->predicted_frozen_ms = view->predicted_frozen_ms;
 	job->score = view->score;
+	job->held_wall_ms = view->held_ms;
 	if (view->figures)
 		job->figures = *view->figures;
 	job_set_reasons(job, view->reasons.v, view->reasons.n);

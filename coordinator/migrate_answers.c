@@ -192,6 +192,7 @@ static void hold_done(struct core *c, struct job *job, enum party party,
 	work.proof = (struct msg_bin){0};
 	job_set_work(job, &work);
 	job->held_ms = c->now.mono_ms;
+	job->held_wall_ms = c->now.wall_ms;
 	job->held_frozen_us = answer->figures ? answer->figures->frozen_us : 0;
 	onward(c, job);
 }
@@ -228,11 +229,24 @@ static void release_done(struct core *c, struct job *job, enum party party,
 	onward(c, job);
 }
 
+/* From S's answer to now: on the monotonic clock, or, where another coordinator has heard that
+ * answer, on the wall clock, which may have been set meanwhile: a day is too much to believe. */
+static uint64_t frozen_so_far(const struct core *c, const struct job *job)
+{
+	uint64_t since_ms = c->now.mono_ms - job->held_ms;
+
+	if (job->held_ms)
+		return job->held_frozen_us + since_ms * 1000;
+	since_ms = c->now.wall_ms - job->held_wall_ms;
+	if (!job->held_wall_ms || since_ms > 86400000)
+		return 0;
+	return job->figures.frozen_us + since_ms * 1000;
+}
+
 static void start_done(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer)
 {
-	uint64_t since_ms = job->held_ms ? c->now.mono_ms - job->held_ms : 0;
-	uint64_t frozen_us = job->held_frozen_us + since_ms * 1000;
+	uint64_t frozen_us = frozen_so_far(c, job);
 
 	if (!answer->proof.len) {
 		migrate_ask_anew(c, job, party);
@@ -244,7 +258,7 @@ static void start_done(struct core *c, struct job *job, enum party party,
 	 * run before it answered. */
 	if (answer->figures && answer->figures->running_us < frozen_us)
 		frozen_us -= answer->figures->running_us;
-	if (job->held_ms && frozen_us > job->figures.frozen_us)
+	if (frozen_us > job->figures.frozen_us)
 		job->figures.frozen_us = frozen_us;
 	migrate_settle(c, job, OUTCOME_moved, job->target);
 	onward(c, job);

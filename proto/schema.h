@@ -359,7 +359,8 @@
 	F(list,28, reasons, reason, 32) \
 	F(str, 29, parent, 26) \
 	F(f64, 30, score) \
-	F(str, 31, waiting_for, 255)
+	F(str, 31, waiting_for, 255) \
+	F(u64, 32, held_ms)            /* wall clock when the source answered hold */
 
 #define MSG_event(F) \
 	F(u64, 1, seq) \

@@ -3,6 +3,8 @@
  * Allocation of sizes that the program itself chose: there is nothing sensible to do without it. */
 #include "base/mem.h"
 
+#include "base/crash.h"
+
 #include <stdint.h>
 
 void *mem_new(size_t n, size_t size)
@@ -25,5 +27,5 @@ void *mem_grow(void *p, size_t n, size_t size)
 
 void *mem_try(size_t n, size_t size)
 {
-	return calloc(n ? n : 1, size ? size : 1);
+	return crash_no_memory() ? NULL : calloc(n ? n : 1, size ? size : 1);
 }

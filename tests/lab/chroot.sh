@@ -42,6 +42,13 @@ exec chroot "$new" bash -euo pipefail -c '
 				-o /build/lab/$program /lab/$program.c
 		cp /build/lab/$program "$dir/"
 	done
+	# The nth failure: what is preloaded, and the hand of tests/lab/nth/sweep.
+	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden \
+		-o "$dir/fail.so" /lab/nth/fail.c
+	rows=
+	[ ! -f /src/worker/handover.h ] || rows="-DNTH_ROWS -I/src"
+	gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static $rows \
+		-o "$dir/nth" /lab/nth/ctl.c
 	if [ ! -f /src/CMakeLists.txt ]; then
 		exit 0
 	fi

@@ -136,14 +136,15 @@ daemons_configure() {
 	done
 }
 
-# daemon_start NAME WHAT [--crash POINT]: with a point the daemon kills itself there, see
-# base/crash.h. Only the daemon's own processes have the variable: what they run gets a new
-# environment.
+# daemon_start NAME WHAT [--crash POINT] [--nth]: with a point the daemon kills itself there, see
+# base/crash.h; with --nth the calls that nth/sweep names fail, see nth/fail.c. Only the daemon's own
+# processes have the variables: what they run gets a new environment.
 daemon_start() {
-	local name=$1 what=$2 point='' as=root
+	local name=$1 what=$2 point='' nth='' as=root
 	case ${3-} in
 	'') ;;
 	--crash) point=$4 ;;
+	--nth) nth=yes ;;
 	*) die "start does not know $3" ;;
 	esac
 	[ "$what" != coordinator ] || as=drover
@@ -158,11 +159,19 @@ daemon_start() {
 				exit 1; }
 			export DROVER_CRASH="$3"
 		fi
+		# A sanitizer wants to be the first of all libraries.
+		if [ -n "$4" ]; then
+			export DROVER_NTH=/run/nth
+			LD_PRELOAD=$(ldd "$(command -v "drover-$1")" |
+				grep -o "/[^ ]*/libasan[^ ]*"):/usr/lib/drover-lab/fail.so
+			export LD_PRELOAD="${LD_PRELOAD#:}"
+			export ASAN_OPTIONS=log_path=/var/log/drover/asan
+		fi
 		user=
 		[ "$2" = root ] || user="setpriv --reuid $2 --regid $2 --init-groups --"
 		setsid $user "drover-$1" \
 			</dev/null >>"/var/log/drover/$1.log" 2>&1 &
-		echo $! >"/run/lab-$1.pid"' start "$what" "$as" "$point"
+		echo $! >"/run/lab-$1.pid"' start "$what" "$as" "$point" "$nth"
 }
 
 # daemon_pids NAME WHAT: as the machine numbers them; works for a hung host too.

@@ -124,9 +124,11 @@ drover_stage() {
 # stage_is_new SRC: it was built, and with the lab's programs as they are. Whether drover itself is
 # as it is now in the tree is for the caller of `build` to know.
 stage_is_new() {
-	local program
+	local made program
+	made=$(drover_stage "$1")/usr/lib/drover-lab
 	for program in srv client; do
-		[ "$(drover_stage "$1")/usr/lib/drover-lab/$program" -nt "$here/$program.c" ] ||
-			return 1
+		[ "$made/$program" -nt "$here/$program.c" ] || return 1
 	done
+	[ "$made/fail.so" -nt "$here/nth/fail.c" ] && [ "$made/nth" -nt "$here/nth/ctl.c" ] &&
+		[ "$made/nth" -nt "$here/nth/nth.h" ]
 }

@@ -22,7 +22,7 @@ static void choose_faults(struct weather *w)
 	w->power_of_crash = 300000;
 	w->sync_crash = often(30000);
 	w->sync_fails = often(15000);
-	w->torn = often(30000);
+	w->torn = rnd_below(12) ? often(30000) : 400000;
 	w->act_fails = often(60000);
 	w->undo_fails = often(60000);
 	w->act_slow = often(60000);
@@ -31,6 +31,7 @@ static void choose_faults(struct weather *w)
 	w->doubled = rnd_below(5) == 0;
 	w->rogue = rnd_below(5) == 0;
 	w->rogue_every_ms = (unsigned)rnd_range(20, 2000);
+	w->absent = rnd_below(6) == 0;
 	w->partitions = coin();
 	w->jumps = rnd_below(3) == 0;
 	w->exits = rnd_below(4) == 0;
@@ -220,7 +221,8 @@ void chaos_fault(void)
 		worker_kill(h, down_ms);
 		break;
 	case 2:
-		coord_kill(&sim.coord[rnd_below(COORDS_MAX)], down_ms);
+		coord_kill(&sim.coord[rnd_below(COORDS_MAX)],
+			   sim.weather.absent ? 200000 : down_ms);
 		break;
 	case 3:
 		if (sim.weather.power && h->powered) {

@@ -59,7 +59,7 @@ static void replay(struct coord *c)
 
 static void die(struct coord *c)
 {
-	coord_kill(c, rnd_range(100, coin() ? 1000 : 30000));
+	coord_kill(c, sim.weather.absent ? 200000 : rnd_range(100, coin() ? 1000 : 30000));
 }
 
 static void send_one(struct coord *c, const struct effect_send *send)

@@ -31,6 +31,14 @@ static void answer_later(struct trip *trip)
 	event_push(EV_told, sim.now_ms + rnd_range(5, 1000), trip->source, trip->target, 0, trip);
 }
 
+bool direct_asked(const struct host *h, const char *request)
+{
+	for (size_t i = 0; i < TRIPS_MAX; i++)
+		if (h->trip[i] && str_eq(h->trip[i]->request, request))
+			return true;
+	return false;
+}
+
 /* An answer of the executor to a direct ask; false when it is for a coordinator. */
 bool direct_answer(struct host *h, const char *request, const struct msg_answer *answer)
 {

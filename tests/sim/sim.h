@@ -185,7 +185,8 @@ struct weather {
 	unsigned coord_crash;
 	enum step lost_step; /* its asks never arrive */
 	unsigned fault_every_ms, rogue_every_ms;
-	bool fair; /* nothing goes wrong */
+	bool fair;   /* nothing goes wrong */
+	bool absent; /* a coordinator that dies stays away for long */
 	bool doubled, rogue, power, partitions, jumps, exits, full_disks, dead_host;
 };
 
@@ -315,6 +316,7 @@ void facts_send_beat(struct host *h);
 /* --- direct.c --- */
 
 void direct_start(struct host *h, const struct wire_out *out, const void *body);
+bool direct_asked(const struct host *h, const char *request);
 bool direct_answer(struct host *h, const char *request, const struct msg_answer *answer);
 void direct_tell(struct host *h, struct trip *trip);
 void direct_told(struct host *h, struct trip *trip);

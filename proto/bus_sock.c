@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -251,12 +252,14 @@ static int connect_endpoint(struct bus_sock *sock, const char *endpoint, struct 
 	return fail(err, ERR_config, "cannot dial %s: %s", endpoint, zmq_strerror(errno));
 }
 
-/* libzmq tells of events on an inproc pair whose name is ours to choose. */
+/* libzmq tells of events on an inproc pair whose name is ours to choose. A name is never used
+ * twice: libzmq gives it free some time after the socket was closed. */
 static int watch_connections(struct bus_sock *sock, struct err *err)
 {
+	static atomic_uint made;
 	char name[64];
 
-	str_fmt(name, sizeof(name), "inproc://drover-connections-%p", (void *)sock);
+	str_fmt(name, sizeof(name), "inproc://drover-connections-%u", atomic_fetch_add(&made, 1));
 	if (zmq_socket_monitor(zsock_resolve(sock->zsock), name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) < 0)
 		return fail(err, ERR_nomem, "watching connections: %s", zmq_strerror(errno));
 	sock->monitor = zsock_new(ZMQ_PAIR);

@@ -37,6 +37,12 @@
 	X(worker,      hold,          ms,    "60s",                 1000, 3600000, "a held source thaws by itself after this") \
 	X(worker,      criu,          path,  "/usr/sbin/criu",      0, 4095, "the criu program") \
 	X(worker,      labels,        list,  "",                    0, 1023, "key=value labels of this host") \
+	X(worker,      headroom,      u64,   "0",                   0, 99,   "memory kept free here, percent of the total; 0: coordinator.headroom") \
+	X(worker,      allow_binds,   list,  "",                    0, 4095, "paths that an arriving container may bind-mount; what lies below them, too") \
+	X(worker,      allow_devices, list,  "",                    0, 4095, "device nodes that it may have besides the standard ones") \
+	X(worker,      allow_lower,   list,  "",                    0, 4095, "where the read-only layers of its root may lie; empty: images in worker.storage") \
+	X(worker,      allow_hooks,   flag,  "no",                  0, 1,    "take OCI hooks of a container that arrives: its programs run as root") \
+	X(worker,      allow_criu_config, flag, "no",               0, 1,    "take its annotation org.criu.config: it names files and programs to CRIU") \
 	X(discovery,   mdns,          flag,  "yes",                 0, 1,    "advertise and browse over Avahi") \
 	X(transfer,    key,           path,  "/etc/drover/transfer_key", 0, 4095, "SSH private key of user drover") \
 	X(transfer,    sessions,      u64,   "1",                   1, 8,    "SSH sessions a migration uses") \

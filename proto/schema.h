@@ -59,7 +59,18 @@
 #define MSG_mount(F) \
 	F(str, 1, target, 1023) \
 	F(str, 2, source, 1023) \
-	F(str, 3, type, 31)
+	F(str, 3, type, 31)            /* bind, or the filesystem's name */ \
+	F(str, 4, kind, 15)            /* what a bind's source is: dir file char block socket fifo, \
+	                                  missing */ \
+	F(flag,5, readonly) \
+	F(str, 6, rdev, 23)            /* of a device node: "10:229" */
+
+/* A device node of config.json; the standard ones that each runtime makes are left out. */
+#define MSG_device(F) \
+	F(str, 1, path, 255)           /* inside */ \
+	F(str, 2, kind, 7)             /* char block fifo */ \
+	F(u64, 3, major) \
+	F(u64, 4, minor)
 
 #define MSG_container(F) \
 	F(str,  1, id, 63) \
@@ -72,9 +83,10 @@
 	F(u64,  8, limit_bytes)        /* 0 = none */ \
 	F(u64,  9, cpu_permille)       /* of one core */ \
 	F(obj, 10, net, net) \
-	F(strs,11, labels, 32, 255) \
-	F(list,12, mounts, mount, 64)  /* bind mounts and devices' sources only */ \
-	F(strs,13, devices, 32, 255) \
+	F(strs,11, labels, 32, 255)    /* annotations drover.KEY, without the prefix: "move=never" */ \
+	F(list,12, mounts, mount, 64)  /* what a target must have too: binds from outside the \
+	                                  bundle, and types that are not a kernel's own */ \
+	/* 13 reserved: devices as text */ \
 	F(u64, 14, tasks) \
 	F(flag,15, io_uring) \
 	F(flag,16, tty) \
@@ -86,7 +98,22 @@
 	F(str, 22, migration, 26)      /* this host's journal holds it for this migration */ \
 	F(str, 23, authority, 15)      /* own held released prepared running lost, from the journal */ \
 	F(u64, 24, started_ms) \
-	F(strs,25, listening, 64, 63)
+	F(strs,25, listening, 64, 63)  /* "tcp 0.0.0.0:80" */ \
+	F(list,26, devices, device, 32) \
+	F(u64, 27, inotify)            /* instances */ \
+	F(u64, 28, file_locks) \
+	F(strs,29, shares, 8, 15)      /* namespaces that others are in too: net ipc pid … */ \
+	F(strs,30, shares_with, 16, 63) /* ids of containers here that it shares those with */ \
+	F(strs,31, shared_volumes, 16, 255) /* bind sources that other containers here use too */ \
+	F(strs,32, external_sockets, 8, 127) /* the far ends of external_unix: a path, or "?" */ \
+	F(strs,33, security, 32, 63)   /* more than a runtime gives by default: "cap SYS_ADMIN", \
+	                                  "apparmor unconfined", "seccomp none", "devices all", \
+	                                  "no userns" only beside another one */ \
+	F(flag,34, hooks)              /* config.json has OCI hooks */ \
+	F(flag,35, criu_config)        /* annotation org.criu.config */ \
+	F(u64, 36, cpu_limit_permille) /* of one core, 0 = none */ \
+	F(u64, 37, pids_limit)         /* 0 = none */ \
+	F(str, 38, image_name, 255)    /* annotation drover.image or org.opencontainers.image.ref.name */
 
 #define MSG_runtime(F) \
 	F(str, 1, name, 31) \
@@ -96,9 +123,9 @@
 
 #define MSG_network(F) \
 	F(str, 1, bridge, 15) \
-	F(str, 2, subnet, 63) \
+	F(str, 2, subnet, 63)          /* the bridge's own address and prefix */ \
 	F(u64, 3, mtu) \
-	F(u64, 4, speed_mbit)
+	F(u64, 4, speed_mbit)          /* of its fastest port out of the host */
 
 #define MSG_usage(F) \
 	F(str, 1, id, 63) \
@@ -137,7 +164,9 @@
 	F(u64, 14, wall_ms) \
 	F(list,15, usage, usage, 512) \
 	F(u64, 16, storage_free_bytes) \
-	F(u64, 17, staging_free_bytes)
+	F(u64, 17, staging_free_bytes) \
+	F(u64, 18, reserved_mem_bytes) /* held here for arrivals that do not run yet */ \
+	F(u64, 19, reserved_storage_bytes)
 
 #define MSG_caps(F) \
 	F(u64,  1, revision) \
@@ -148,7 +177,7 @@
 	F(strs, 6, cpu_features, 512, 31) \
 	F(u64,  7, xsave_bytes) \
 	F(u64,  8, criu_version)       /* major × 10000 + minor × 100 + sub; 0 = none */ \
-	F(strs, 9, criu_features, 32, 31) \
+	F(strs, 9, criu_features, 32, 31) /* `criu check --feature`: has; see criu_lacks */ \
 	F(str, 10, criu_path, 1023) \
 	F(list,11, runtimes, runtime, 8) \
 	F(u64, 12, cgroup_version) \
@@ -159,8 +188,8 @@
 	F(u64, 17, storage_free_bytes) \
 	F(u64, 18, staging_total_bytes) \
 	F(u64, 19, staging_free_bytes) \
-	F(list,20, networks, network, 8) \
-	F(strs,21, labels, 32, 255) \
+	F(list,20, networks, network, 8) /* bridges; worker.bridge first */ \
+	F(strs,21, labels, 32, 255)    /* worker.labels: "rack=a" */ \
 	F(list,22, containers, container, 512) \
 	F(bin, 23, cpuinfo, 65536)     /* criu cpuinfo image of this host */ \
 	F(list,24, problems, reason, 32) \
@@ -169,9 +198,23 @@
 	F(u64, 27, cpus) \
 	F(u64, 28, wall_ms) \
 	F(u64, 29, ssh_port) \
-	F(strs,30, images, 128, 255) \
+	F(strs,30, images, 128, 255)   /* directories right below worker.allow_lower; a lower directory \
+	                                  elsewhere, or past 128, is not listed */ \
 	F(str, 31, criu_check, 500)    /* what `criu check` said, empty = good */ \
-	F(str, 32, instance, 26)
+	F(str, 32, instance, 26) \
+	F(strs,33, criu_lacks, 32, 31) /* features that were asked for and are not there */ \
+	F(flag,34, pagemap_scan) \
+	F(str, 35, cgroup_controllers, 255) /* "cpu,memory,pids" */ \
+	F(str, 36, lsm, 127)           /* "capability,apparmor" */ \
+	F(u64, 37, headroom_percent)   /* worker.headroom: of memory, kept free here; 0 = the \
+	                                  coordinator's */ \
+	F(flag,38, psi)                /* the kernel tells pressure */ \
+	F(strs,39, allow_binds, 32, 255)   /* this host's policy for what it is sent: prefixes of \
+	                                      paths, worker.allow_… */ \
+	F(strs,40, allow_devices, 32, 255) \
+	F(strs,41, allow_lower, 32, 255) \
+	F(flag,42, allow_hooks) \
+	F(flag,43, allow_criu_config)
 
 #define MSG_ask(F) \
 	F(str,  1, migration, 26) \
@@ -410,7 +453,7 @@
 
 /* Records, in order of use, and messages: X(name, wire number). */
 #define RECORD_TABLE(X) \
-	X(net) X(reason) X(mount) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
+	X(net) X(reason) X(mount) X(device) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
 	X(candidate) X(host) X(job) X(line) X(place) X(cluster)
 
 #define MESSAGE_TABLE(X) \

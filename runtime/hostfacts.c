@@ -143,6 +143,7 @@ void host_facts_read(struct host_facts *ret)
 		close(fd);
 	ret->cgroup_version =
 		cgroup_host_version(ret->cgroup_controllers, sizeof(ret->cgroup_controllers));
+	ret->psi = access("/proc/pressure/memory", R_OK) == 0;
 	file_read_line(AT_FDCWD, "/sys/kernel/security/lsm", ret->lsm, sizeof(ret->lsm));
 }
 

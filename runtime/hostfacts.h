@@ -57,6 +57,7 @@ struct host_facts {
 	bool soft_dirty;
 	bool pagemap_scan;
 	bool userfaultfd;
+	bool psi; /* /proc/pressure is there */
 	int cgroup_version;
 	char cgroup_controllers[256]; /* comma separated */
 	char lsm[128];

@@ -122,6 +122,15 @@ static void facts_mounts(const struct bundle *b, struct scratch **scratch,
 	}
 }
 
+static void facts_devices(const struct bundle *b, struct scratch **scratch,
+			  struct msg_container *ret)
+{
+	ret->devices.v = scratch_take(scratch, b->n_devices * sizeof(*ret->devices.v));
+	for (; ret->devices.n < b->n_devices; ret->devices.n++)
+		ret->devices.v[ret->devices.n] = (struct msg_device){
+			.path = scratch_fmt(scratch, "%.255s", b->devices[ret->devices.n])};
+}
+
 static void facts_bundle(const struct runtime_container *c, struct scratch **scratch,
 			 struct msg_container *ret)
 {
@@ -136,7 +145,12 @@ static void facts_bundle(const struct runtime_container *c, struct scratch **scr
 	ret->limit_bytes = b.memory_limit;
 	ret->tty = b.terminal;
 	ret->shares_netns = b.netns == BUNDLE_NETNS_SHARED;
+	ret->hooks = b.hooks;
+	ret->criu_config = b.criu_config != NULL;
+	if (b.image)
+		ret->image_name = scratch_fmt(scratch, "%.255s", b.image);
 	facts_mounts(&b, scratch, ret);
+	facts_devices(&b, scratch, ret);
 	ret->labels.v = texts(scratch, b.n_labels);
 	for (; ret->labels.n < b.n_labels; ret->labels.n++)
 		ret->labels.v[ret->labels.n] =
@@ -182,6 +196,11 @@ int facts_container(struct executor *x, const struct runtime_driver *driver,
 	ret->shares_netns = ret->shares_netns || (tasks->own_netns && tasks->foreign_in_netns);
 	ret->inet_sockets = tasks->inet_sockets > 0;
 	ret->tcp_established = tasks->tcp_established;
+	ret->inotify = tasks->inotify;
+	ret->file_locks = tasks->file_locks;
+	ret->listening.v = texts(scratch, tasks->n_listening);
+	for (; ret->listening.n < tasks->n_listening; ret->listening.n++)
+		ret->listening.v[ret->listening.n] = tasks->listening[ret->listening.n];
 	return 0;
 }
 
@@ -245,6 +264,10 @@ static void caps_host(struct executor *x, struct scratch **scratch, struct msg_c
 	caps->soft_dirty = x->host.soft_dirty;
 	caps->userfaultfd = x->host.userfaultfd;
 	caps->thp = x->host.thp;
+	caps->pagemap_scan = x->host.pagemap_scan;
+	caps->cgroup_controllers = x->host.cgroup_controllers;
+	caps->lsm = x->host.lsm;
+	caps->psi = x->host.psi;
 	caps->criu_version = x->criu.version;
 	caps->criu_path = x->criu.path;
 	caps->criu_check = x->criu.problem[0] ? x->criu.problem : NULL;
@@ -261,6 +284,34 @@ static void caps_host(struct executor *x, struct scratch **scratch, struct msg_c
 		   &caps->storage_free_bytes, NULL);
 	disk_facts(options_str(x->options, OPT_node_run), &caps->staging_total_bytes,
 		   &caps->staging_free_bytes, NULL);
+}
+
+/* At most `max` items of a list option that fit their field's `size`. */
+static struct msg_strs caps_list(struct executor *x, enum option_id option, size_t max, size_t size,
+				 struct scratch **scratch)
+{
+	struct msg_strs ret = {texts(scratch, max), 0};
+	char item[PATH_MAX];
+
+	for (size_t i = 0; ret.n < max && options_list_get(x->options, option, i, item, size); i++)
+		ret.v[ret.n++] = scratch_fmt(scratch, "%s", item);
+	return ret;
+}
+
+static void caps_config(struct executor *x, struct scratch **scratch, struct msg_caps *caps)
+{
+	caps->labels = caps_list(x, OPT_worker_labels, 32, 256, scratch);
+	caps->allow_binds = caps_list(x, OPT_worker_allow_binds, 32, 256, scratch);
+	caps->allow_devices = caps_list(x, OPT_worker_allow_devices, 32, 256, scratch);
+	caps->allow_lower = caps_list(x, OPT_worker_allow_lower, 32, 256, scratch);
+	if (!caps->allow_lower.n) {
+		caps->allow_lower.v[0] = scratch_fmt(scratch, "%.240s/images",
+						     options_str(x->options, OPT_worker_storage));
+		caps->allow_lower.n = 1;
+	}
+	caps->allow_hooks = options_flag(x->options, OPT_worker_allow_hooks);
+	caps->allow_criu_config = options_flag(x->options, OPT_worker_allow_criu_config);
+	caps->headroom_percent = options_u64(x->options, OPT_worker_headroom);
 }
 
 static void caps_network(struct executor *x, struct scratch **scratch, struct msg_caps *caps)
@@ -345,6 +396,7 @@ void facts_caps(struct executor *x, uint64_t now_ms)
 	uint64_t sum;
 
 	caps_host(x, &scratch, &caps);
+	caps_config(x, &scratch, &caps);
 	caps_network(x, &scratch, &caps);
 	caps_runtimes(x, &scratch, &caps);
 	sum = caps_sum(&caps);

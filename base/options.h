@@ -41,6 +41,7 @@
 	X(worker,      allow_binds,   list,  "",                    0, 4095, "paths that an arriving container may bind-mount; what lies below them, too") \
 	X(worker,      allow_devices, list,  "",                    0, 4095, "device nodes that it may have besides the standard ones") \
 	X(worker,      allow_lower,   list,  "",                    0, 4095, "where the read-only layers of its root may lie; empty: images in worker.storage") \
+	X(worker,      allow_privileged, flag, "no",                0, 1,    "take containers that ask for more than a runtime gives by default: capabilities, namespaces of the host") \
 	X(worker,      allow_hooks,   flag,  "no",                  0, 1,    "take OCI hooks of a container that arrives: its programs run as root") \
 	X(worker,      allow_criu_config, flag, "no",               0, 1,    "take its annotation org.criu.config: it names files and programs to CRIU") \
 	X(discovery,   mdns,          flag,  "yes",                 0, 1,    "advertise and browse over Avahi") \

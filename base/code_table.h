@@ -250,6 +250,15 @@
 	  "another machine answers for the container's address", \
 	  "find who uses the address", \
 	  "10.9.0.5 is in use at beta", "") \
+	X(target_policy, "E-POLICY", host, dst, move, "", \
+	  "the target does not take what the container asks of it", \
+	  "list it in the worker.allow_… option named, in the target's drover.conf, or choose another target", \
+	  "bind mount of /etc: not in worker.allow_binds of beta", \
+	  "A configuration that comes from another host is used as root: each target has a policy of its own for bind mounts, devices, image directories, hooks and privileges, and nothing on the source or the coordinator overrides it.") \
+	X(privileged, "E-PRIVILEGED", host, dst, none, "", \
+	  "the container has more rights over its host than containers have by default", \
+	  "start it without them, if it can do without", \
+	  "web has on beta what it has on alpha: cap SYS_ADMIN", "") \
 	X(image, "E-IMAGE", check, dst, move, "", \
 	  "the target lacks the container's image", \
 	  "put the image there, or choose another target", \

@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -263,15 +264,43 @@ int file_read_secret(const char *path, size_t max, char **ret_data, size_t *ret_
 	return read_fd(fd, path, max, ret_data, ret_len, err);
 }
 
+/* The CRC of byte i followed by k zeros; the loop over bits took half of a simulation's time. */
+static const uint32_t *crc_tables(void)
+{
+	static uint32_t table[8][256];
+	static atomic_bool ready;
+
+	if (atomic_load_explicit(&ready, memory_order_acquire))
+		return table[0];
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t crc = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (0x82f63b78U & -(crc & 1));
+		table[0][i] = crc;
+	}
+	for (int k = 1; k < 8; k++)
+		for (int i = 0; i < 256; i++)
+			table[k][i] = table[k - 1][i] >> 8 ^ table[0][table[k - 1][i] & 0xff];
+	atomic_store_explicit(&ready, true, memory_order_release);
+	return table[0];
+}
+
+/* Eight bytes a round: Kounavis and Berry, "Novel Table Lookup-Based Algorithms for
+ * High-Performance CRC Generation", 2008. */
 uint32_t file_crc32c(uint32_t crc, const void *data, size_t len)
 {
+	const uint32_t *table = crc_tables();
 	const uint8_t *p = data;
 
 	crc = ~crc;
-	while (len--) {
-		crc ^= *p++;
-		for (int i = 0; i < 8; i++)
-			crc = crc >> 1 ^ (0x82f63b78U & -(crc & 1));
-	}
+	for (; len >= 8; len -= 8, p += 8)
+		crc = table[7 * 256 + (p[0] ^ (crc & 0xff))] ^
+		      table[6 * 256 + (p[1] ^ (crc >> 8 & 0xff))] ^
+		      table[5 * 256 + (p[2] ^ (crc >> 16 & 0xff))] ^
+		      table[4 * 256 + (p[3] ^ crc >> 24)] ^ table[3 * 256 + p[4]] ^
+		      table[2 * 256 + p[5]] ^ table[256 + p[6]] ^ table[p[7]];
+	while (len--)
+		crc = crc >> 8 ^ table[(crc ^ *p++) & 0xff];
 	return ~crc;
 }

@@ -16,7 +16,8 @@
 
 #define ROW_MAGIC 0x44524a31 /* "DRJ1" */
 #define REWRITE_ABOVE 10000
-#define TOMBS_MAX 4096
+#define TOMBS_MAX 4096 /* a multiple of TOMBS_STEP */
+#define TOMBS_STEP 32
 #define RESERVE_ROWS 64
 
 struct row {
@@ -61,8 +62,8 @@ static void tombs_add(struct tombs *tombs, const struct handover_row *row)
 {
 	struct tomb *tomb;
 
-	if (!tombs->v)
-		tombs->v = mem_new(TOMBS_MAX, sizeof(*tombs->v));
+	if (tombs->n < TOMBS_MAX && tombs->n % TOMBS_STEP == 0)
+		tombs->v = mem_grow(tombs->v, tombs->n + TOMBS_STEP, sizeof(*tombs->v));
 	tomb = &tombs->v[tombs->next];
 	*tomb = (struct tomb){.side = row->side, .last = row->last, .epoch = row->epoch};
 	str_copy(tomb->migration, sizeof(tomb->migration), row->migration);

@@ -62,7 +62,7 @@ static void die(struct coord *c)
 	coord_kill(c, sim.weather.absent ? 200000 : rnd_range(100, coin() ? 1000 : 30000));
 }
 
-static void send_one(struct coord *c, const struct effect_send *send)
+static void send_one(struct coord *c, struct effect_send *send)
 {
 	if (!send->node[0]) {
 		if (send->msg->head.type == MSG_TYPE_reply)
@@ -72,8 +72,10 @@ static void send_one(struct coord *c, const struct effect_send *send)
 		return;
 	}
 	for (int i = 0; i < sim.n_hosts; i++)
-		if (str_eq(sim.host[i].name, send->node))
-			net_to_host(c->n, i, send->msg);
+		if (str_eq(sim.host[i].name, send->node)) {
+			net_to_host(c->n, i, &send->msg);
+			return;
+		}
 }
 
 static void commit(struct coord *c)

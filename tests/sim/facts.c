@@ -63,7 +63,7 @@ int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd
 	if (out->type == MSG_TYPE_answer && direct_answer(h, out->request, msg->answer))
 		return 0;
 	if (h->asker != ROGUE)
-		net_to_coord(h->n, h->asker, (enum msg_type)out->type, msg->body);
+		net_to_coord(h->n, h->asker, &msg);
 	return 0;
 }
 
@@ -72,8 +72,11 @@ int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd
 static void say_all(struct host *h, int to, enum msg_type type, const void *body)
 {
 	for (int i = 0; i < COORDS_MAX; i++)
-		if (sim.coord[i].exists && (to < 0 || to == i))
-			net_to_coord(h->n, i, type, body);
+		if (sim.coord[i].exists && (to < 0 || to == i)) {
+			auto_msg struct msg *msg = msg_copy(type, body);
+
+			net_to_coord(h->n, i, &msg);
+		}
 }
 
 static bool quiet(const struct host *h)

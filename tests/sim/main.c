@@ -1,60 +1,63 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * drover_sim --seeds N [--seed S] [--trace] [--quick]: runs N seeds from S on. The first broken
- * invariant ends it: exit 1, the end of its trace, the seed. --quick prints only "SEED INVARIANT".
- */
+ * drover_sim --seeds N [--seed S] [--jobs J] [--progress P] [--trace] [--quick]: runs N seeds from
+ * S on. The first broken invariant ends it: exit 1, the end of its trace, the seed. --quick prints
+ * only "SEED INVARIANT WHY". */
 #include "tests/sim/sim.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define AGAIN_EVERY 64 /* one seed of so many is run twice */
 #define TRACE_END 70
 
-static double seconds(void)
+static void traced(void *seed)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	sim_run(*(uint64_t *)seed, true, false);
 }
 
-static int report(uint64_t seed, bool quick)
+static int report(struct batch_result *r, bool quick)
 {
-	char name[sizeof(sim.broken)], why[sizeof(sim.why)];
-
-	str_copy(name, sizeof(name), sim.broken);
-	str_copy(why, sizeof(why), sim.why);
 	if (quick) {
-		printf("%" PRIu64 " %s %s\n", seed, name, why);
+		printf("%" PRIu64 " %s %s\n", r->seed, r->broken, r->why);
 		return 1;
 	}
-	sim_run(seed, true);
+	apart(traced, &r->seed); /* it may die of it */
 	printf("the last of its trace:\n");
 	trace_print(TRACE_END);
-	printf("seed %" PRIu64 ": %s does not hold: %s\n", seed, name, why);
-	printf("again: tests/sim/run --seed %" PRIu64 " --trace\n", seed);
+	printf("seed %" PRIu64 ": %s does not hold: %s\n", r->seed, r->broken, r->why);
+	printf("again: tests/sim/run --seed %" PRIu64 " --trace\n", r->seed);
 	return 1;
 }
 
-static int one(uint64_t seed)
+static void one(void *arg)
 {
-	bool good = sim_run(seed, true);
+	uint64_t seed = *(uint64_t *)arg;
+	bool good = sim_run(seed, true, false);
 
 	trace_print(SIZE_MAX);
 	printf("seed %" PRIu64 ": %s %s, %" PRIu64 " events, %.1f s, digest %016" PRIx64 "\n", seed,
 	       good ? "good" : sim.broken, sim.why, sim.events,
 	       (double)(sim.now_ms - START_MS) / 1000, sim.digest);
-	return !good;
+	fflush(stdout);
+	_exit(!good);
 }
 
-static void print_tally(void)
+/* A seed that kills the process has a trace, too. */
+static int trace_one(uint64_t seed)
 {
-	const struct tally *t = &tally;
+	int status = apart(one, &seed);
 
+	if (status >= 0)
+		return status;
+	trace_print(SIZE_MAX);
+	printf("seed %" PRIu64 ": %s\n", seed, strsignal(-status));
+	return 1;
+}
+
+static void print_tally(const struct tally *t)
+{
 	printf("in them: %" PRIu64 " migrations (%" PRIu64 " MOVED, %" PRIu64 " STAYED, %" PRIu64
 	       " told HELD, %" PRIu64 " LOST), %" PRIu64 " acts (%" PRIu64 " failed), %" PRIu64
 	       " failed journal writes, %" PRIu64 " workers and %" PRIu64
@@ -65,23 +68,48 @@ static void print_tally(void)
 	       t->rogue_asks, t->direct);
 }
 
+static int many(const struct batch *batch, bool quick)
+{
+	struct batch_result r;
+
+	batch_run(batch, &r);
+	if (r.bad)
+		return report(&r, quick);
+	if (quick)
+		return 0;
+	printf("%" PRIu64 " seeds held all invariants: %.0f seeds/s, %" PRIu64
+	       " events, virtual:real %.0f:1, %" PRIu64
+	       " run twice with the same digest, digest of all %016" PRIx64 "\n",
+	       r.seeds, (double)(r.seeds + r.again) / r.took_s, r.events,
+	       (double)r.virtual_ms / 1000 / r.took_s, r.again, r.digest);
+	print_tally(&r.tally);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"seeds", 1, NULL, 'n'},
-						{"seed", 1, NULL, 's'},
-						{"trace", 0, NULL, 't'},
-						{"quick", 0, NULL, 'q'},
-						{0}};
-	uint64_t n = 1000, first = 1, events = 0, virtual_ms = 0, again = 0;
+	static const struct option options[] = {
+		{"seeds", 1, NULL, 'n'},
+		{"seed", 1, NULL, 's'},
+		{"jobs", 1, NULL, 'j'},
+		{"trace", 0, NULL, 't'},
+		{"progress", 1, NULL, 'p'},
+		{"quick", 0, NULL, 'q'},
+		{0},
+	};
+	struct batch batch = {.first = 1, .n = 1000, .twice = true};
 	bool tracing = false, quick = false;
-	double began = seconds(), took;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'n')
-			n = strtoull(optarg, NULL, 10);
+			batch.n = strtoull(optarg, NULL, 10);
 		else if (option == 's')
-			first = strtoull(optarg, NULL, 10);
+			batch.first = strtoull(optarg, NULL, 10);
+		else if (option == 'j')
+			batch.jobs = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'p')
+			batch.progress = strtoull(optarg, NULL, 10);
 		else if (option == 't')
 			tracing = true;
 		else if (option == 'q')
@@ -89,33 +117,9 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (tracing)
-		return one(first);
-	for (uint64_t seed = first; seed < first + n; seed++) {
-		uint64_t digest;
-
-		if (!sim_run(seed, false))
-			return report(seed, quick);
-		events += sim.events;
-		virtual_ms += sim.now_ms - START_MS;
-		digest = sim.digest;
-		if (seed % AGAIN_EVERY || quick)
-			continue;
-		again++;
-		sim_run(seed, false);
-		if (sim.digest != digest) {
-			printf("seed %" PRIu64 ": run twice, two digests\n", seed);
-			return 1;
-		}
-	}
-	took = seconds() - began;
-	if (!quick)
-		printf("%" PRIu64 " seeds held all invariants: %.0f seeds/s, %" PRIu64
-		       " events, virtual:real %.0f:1, %" PRIu64 " run twice with the same digest\n",
-		       n, (double)(n + again) / took, events, (double)virtual_ms / 1000 / took,
-		       again);
-	if (!quick)
-		print_tally();
-	trace_free();
-	return 0;
+	if (!batch.jobs)
+		batch.jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	batch.twice = !quick;
+	trace_share();
+	return tracing ? trace_one(batch.first) : many(&batch, quick);
 }

@@ -42,31 +42,28 @@ static void deliver(enum event_kind kind, int to, int from, struct packet *packe
 	packet_drop(packet);
 }
 
-void net_to_host(int from, int host, const struct msg *msg)
+static void put_on(enum event_kind kind, int to, int from, struct msg **msg)
 {
-	struct packet *packet;
+	struct packet *packet = mem_new_of(struct packet);
 
-	if (sim.cut_down[from] & 1u << host)
-		return;
-	if (!sim.calm && sim.weather.lost_step && msg->head.type == MSG_TYPE_ask &&
-	    msg->ask->step == sim.weather.lost_step)
-		return;
-	packet = mem_new_of(struct packet);
-	packet->msg = msg_copy(msg->head.type, msg->body);
-	packet->msg->head = msg->head;
-	deliver(EV_to_host, host, from, packet);
+	packet->msg = mem_take(*msg);
+	deliver(kind, to, from, packet);
 }
 
-void net_to_coord(int host, int to, enum msg_type type, const void *body)
+void net_to_host(int from, int host, struct msg **msg)
 {
-	struct packet *packet;
-
-	if (sim.cut_up[to] & 1u << host)
+	if (sim.cut_down[from] & 1u << host)
 		return;
-	packet = mem_new_of(struct packet);
-	packet->msg = msg_copy(type, body);
-	packet->msg->head.type = type;
-	deliver(EV_to_coord, to, host, packet);
+	if (!sim.calm && sim.weather.lost_step && (*msg)->head.type == MSG_TYPE_ask &&
+	    (*msg)->ask->step == sim.weather.lost_step)
+		return;
+	put_on(EV_to_host, host, from, msg);
+}
+
+void net_to_coord(int host, int to, struct msg **msg)
+{
+	if (!(sim.cut_up[to] & 1u << host))
+		put_on(EV_to_coord, to, host, msg);
 }
 
 void net_calm(void)

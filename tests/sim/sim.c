@@ -12,10 +12,11 @@
 struct sim sim;
 struct tally tally;
 
-struct trace {
+/* Shared with a process that runs a seed and dies of it. */
+static struct trace {
 	size_t n;
 	char line[TRACE_LINES][TRACE_TEXT];
-};
+} * lines;
 
 /* --- chance --- */
 
@@ -79,9 +80,7 @@ void trace(const char *fmt, ...)
 
 	if (!sim.tracing)
 		return;
-	if (!sim.trace)
-		sim.trace = mem_new_of(struct trace);
-	line = sim.trace->line[sim.trace->n++ % TRACE_LINES];
+	line = lines->line[lines->n++ % TRACE_LINES];
 	n = snprintf(line, TRACE_TEXT, "%9.3f ", (double)(sim.now_ms - START_MS) / 1000);
 	va_start(args, fmt);
 	vsnprintf(line + n, TRACE_TEXT - (size_t)n, fmt, args);
@@ -90,18 +89,17 @@ void trace(const char *fmt, ...)
 
 void trace_print(size_t last)
 {
-	size_t n = sim.trace ? sim.trace->n : 0, first = n > last ? n - last : 0;
+	size_t n = lines->n, first = n > last ? n - last : 0;
 
 	if (n > TRACE_LINES && first < n - TRACE_LINES)
 		first = n - TRACE_LINES;
 	for (; first < n; first++)
-		printf("  %s\n", sim.trace->line[first % TRACE_LINES]);
+		printf("  %s\n", lines->line[first % TRACE_LINES]);
 }
 
-void trace_free(void)
+void trace_share(void)
 {
-	free(sim.trace);
-	sim.trace = NULL;
+	lines = share_new(sizeof(*lines));
 }
 
 void broken(const char *name, const char *fmt, ...)
@@ -263,19 +261,12 @@ static void dispatch(const struct event *e)
 
 static void start(uint64_t seed, bool tracing)
 {
-	struct event *heap = sim.heap;
-	struct trace *lines = sim.trace;
-
 	sim = (struct sim){.seed = seed,
 			   .rng = seed * 0x9e3779b97f4a7c15 + 0x1234567,
 			   .now_ms = START_MS,
 			   .digest = 0xcbf29ce484222325,
-			   .heap = heap,
-			   .trace = lines,
 			   .tracing = tracing};
-	free(heap);
-	sim.heap = NULL;
-	if (lines)
+	if (tracing)
 		lines->n = 0;
 }
 
@@ -301,6 +292,8 @@ static void stop(void)
 		worker_free(&sim.host[i]);
 		disk_free(&sim.host[i]);
 	}
+	free(sim.heap);
+	sim.heap = NULL;
 }
 
 static void loop(void)
@@ -322,8 +315,9 @@ static void loop(void)
 	}
 }
 
-bool sim_run(uint64_t seed, bool tracing)
+bool sim_run(uint64_t seed, bool tracing, bool again)
 {
+	heap_begin(again);
 	start(seed, tracing);
 	if (setjmp(sim.over) == 0) {
 		chaos_init();

@@ -214,7 +214,6 @@ struct sim {
 	jmp_buf over;       /* an invariant is broken */
 	char broken[16], why[512];
 	bool tracing;
-	struct trace *trace;
 };
 
 /* What has happened in all seeds so far: a simulation in which nothing happens proves nothing. */
@@ -236,7 +235,7 @@ bool coin(void);
 void note_digest(uint64_t value);
 void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void trace_print(size_t last);
-void trace_free(void);
+void trace_share(void); /* once, before the first trace */
 
 /* The named invariant does not hold: the run ends. */
 void broken(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
@@ -332,8 +331,9 @@ void coord_free(struct coord *c);
 
 /* --- net.c --- */
 
-void net_to_host(int from, int host, const struct msg *msg);
-void net_to_coord(int host, int to, enum msg_type type, const void *body);
+/* Both take the message, unless a partition does. */
+void net_to_host(int from, int host, struct msg **msg);
+void net_to_coord(int host, int to, struct msg **msg);
 void packet_drop(struct packet *packet);
 void net_calm(void);
 void net_cut(int which, bool cut); /* one of the possible partitions */
@@ -346,7 +346,38 @@ void chaos_client(void);
 void chaos_heal(int what, int which);
 void rogue_ask(void);
 
-/* Runs one seed; false when an invariant was broken (sim.broken, sim.why). */
-bool sim_run(uint64_t seed, bool tracing);
+/* Runs one seed; false when an invariant was broken (sim.broken, sim.why). again: in other memory,
+ * which has to come to the same digest. */
+bool sim_run(uint64_t seed, bool tracing, bool again);
+
+/* --- heap.c --- */
+
+void heap_begin(bool again); /* forgets the memory of the seed before */
+
+/* --- jobs.c --- */
+
+/* Many seeds, in several processes. */
+struct batch {
+	uint64_t first, n, progress; /* progress: a line on stderr after so many, 0: none */
+	unsigned jobs;
+	bool twice; /* one seed of so many is run again */
+};
+
+struct batch_result {
+	bool bad;
+	uint64_t seed; /* bad: the lowest one that fails, whatever the number of jobs */
+	char broken[16], why[512];
+	uint64_t seeds, events, virtual_ms, again, digest; /* digest: of all seeds, in any order */
+	double took_s;
+	struct tally tally;
+};
+
+void batch_run(const struct batch *batch, struct batch_result *ret);
+
+/* Runs fn(arg) in a process of its own; its exit status, or minus the signal that killed it. */
+int apart(void (*fn)(void *arg), void *arg);
+
+/* Zeroed memory that processes made later share. */
+void *share_new(size_t size);
 
 #endif

@@ -21,6 +21,8 @@
 #ifndef DROVER_BASE_CODE_TABLE_H
 #define DROVER_BASE_CODE_TABLE_H
 
+#include "base/criu_codes.h"
+
 /* clang-format off */
 #define CODES_CONTAINER(X) \
 	X(stopped, "E-STOPPED", check, ct, live, "", \
@@ -327,7 +329,8 @@
 	CODES_SOURCE(X) \
 	CODES_TARGET(X) \
 	CODES_PATH(X) \
-	CODES_POLICY(X)
+	CODES_POLICY(X) \
+	CODES_CRIU(X)
 /* clang-format on */
 
 #endif

@@ -80,7 +80,7 @@ static bool are_related(const struct code_row *a, const struct code_row *b)
 {
 	size_t len = first_word(a->code);
 
-	if (a == b)
+	if (a == b || a->origin == ORIGIN_log || b->origin == ORIGIN_log)
 		return false;
 	if (*a->skip && str_eq(a->skip, b->skip))
 		return true;

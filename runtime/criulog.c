@@ -25,16 +25,16 @@ struct pattern {
 	enum criulog_phase phase;
 	enum tells tells;
 	const char *text;
-	enum cause_id cause;
+	enum code_id code;
 	const char *why; /* $1…: what the stars stood for; $V criu's version; $K the kernel's */
 };
 
 /* The first row that fits a message counts: special ones before general ones. */
 /* clang-format off */
-#define C(phase, text, cause, why) {CRIULOG_##phase, TELLS_cause, text, CAUSE_##cause, why}
-#define E(phase, text, cause, why) {CRIULOG_##phase, TELLS_effect, text, CAUSE_##cause, why}
-#define N(phase, text, cause, why) {CRIULOG_##phase, TELLS_errno, text, CAUSE_##cause, why}
-#define H(text) {CRIULOG_any, TELLS_nothing, text, CAUSE_unknown, ""}
+#define C(phase, text, cause, why) {CRIULOG_##phase, TELLS_cause, text, CODE_criu_##cause, why}
+#define E(phase, text, cause, why) {CRIULOG_##phase, TELLS_effect, text, CODE_criu_##cause, why}
+#define N(phase, text, cause, why) {CRIULOG_##phase, TELLS_errno, text, CODE_criu_##cause, why}
+#define H(text) {CRIULOG_any, TELLS_nothing, text, CODE_criu_unknown, ""}
 
 static const struct pattern patterns[] = {
 	H("RLIMIT_NOFILE"),
@@ -321,11 +321,11 @@ int criulog_match(enum criulog_phase phase, const char *message)
 	return p ? (int)(p - patterns) : -1;
 }
 
-const char *criulog_pattern(size_t i, enum cause_id *ret_cause)
+const char *criulog_pattern(size_t i, enum code_id *ret_code)
 {
 	if (i >= ARRAY_LEN(patterns))
 		return NULL;
-	*ret_cause = patterns[i].tells == TELLS_nothing ? CAUSE_COUNT : patterns[i].cause;
+	*ret_code = patterns[i].tells == TELLS_nothing ? CODE_COUNT : patterns[i].code;
 	return patterns[i].text;
 }
 
@@ -360,7 +360,7 @@ static void add_value(struct criulog *ret, char what, const struct capture captu
 static void say(const struct pattern *p, const struct capture captures[CAPTURES],
 		struct criulog *ret)
 {
-	ret->cause = p->cause;
+	ret->code = p->code;
 	ret->why[0] = '\0';
 	for (const char *at = p->why; *at; at++) {
 		if (*at == '$' && at[1])
@@ -477,7 +477,7 @@ static void say_unknown(const struct search *s, const char *said)
 	struct criulog *ret = s->ret;
 	struct line line, last = {0};
 
-	ret->cause = CAUSE_unknown;
+	ret->code = CODE_criu_unknown;
 	while (!s->first.at && next_line(&said, &line))
 		if (line.len)
 			last = line;
@@ -499,7 +499,7 @@ void criulog_classify(enum criulog_phase phase, const char *log, const char *sai
 	const char *rest = log;
 	struct line line, where, message;
 
-	*ret = (struct criulog){.cause = CAUSE_unknown};
+	*ret = (struct criulog){.code = CODE_criu_unknown};
 	if (log)
 		read_versions(log, ret);
 	while (next_line(&rest, &line)) {

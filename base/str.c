@@ -117,6 +117,19 @@ void ulid_new(char ret_ulid[ULID_SIZE], uint64_t now_ms)
 	ret_ulid[ULID_LEN] = '\0';
 }
 
+void ulid_nth(char ret_ulid[ULID_SIZE], const char *base, uint64_t n, uint64_t now_ms)
+{
+	str_copy(ret_ulid, ULID_SIZE, base);
+	for (int i = 9; i >= 0; i--, now_ms >>= 5)
+		ret_ulid[i] = crockford[now_ms & 31];
+	for (int i = ULID_LEN - 1; i >= 10 && n; i--) {
+		uint64_t sum = (uint64_t)(strchr(crockford, ret_ulid[i]) - crockford) + n;
+
+		ret_ulid[i] = crockford[sum & 31];
+		n = sum >> 5;
+	}
+}
+
 bool ulid_ok(const char *s)
 {
 	if (!s || strlen(s) != ULID_LEN || s[0] > '7')

@@ -39,6 +39,10 @@ bool path_ok(const char *s);
 void ulid_new(char ret_ulid[ULID_SIZE], uint64_t now_ms);
 bool ulid_ok(const char *s);
 
+/* The n-th ULID after `base`, with now_ms as its time: as unique as base for every n < 2^35, and
+ * made without chance. The spec's monotonic form adds to the random part likewise. */
+void ulid_nth(char ret_ulid[ULID_SIZE], const char *base, uint64_t n, uint64_t now_ms);
+
 /* Nearest of n candidates by Damerau-Levenshtein distance, for "did you mean"; NULL when none is
  * within 1 + len/4. Borrows from list. */
 const char *str_nearest(const char *s, const char *const *list, size_t n);

@@ -2,7 +2,7 @@
  *
  * The turn: one event is dispatched, then every job that changed leaves its records and whoever
  * follows a job that ended is told. Jobs keep the order of their start. */
-#include "coordinator/core_impl.h"
+#include "coordinator/drain_impl.h"
 
 #include "base/mem.h"
 #include "coordinator/migrate.h"
@@ -12,6 +12,7 @@
 
 #define EPOCH_KEY "epoch"
 #define CORDON_KEY "cordon/"
+#define MAINTENANCE_KEY "maintenance/"
 
 struct core *core_new(const struct core_config *config)
 {
@@ -50,6 +51,9 @@ void core_free(struct core **core)
 	for (size_t i = 0; i < c->n_jobs; i++)
 		job_free(&c->jobs[i]);
 	free(c->jobs);
+	for (size_t i = 0; i < c->n_drains; i++)
+		drain_free(&c->drains[i]);
+	free(c->drains);
 	free(c->followers);
 	nodes_done(&c->nodes);
 	pairs_done(&c->pairs);
@@ -133,25 +137,34 @@ void core_book(struct core *c, const struct job *except)
 void core_emit(struct core *c, const char *kind, const char *host, const char *text,
 	       const struct job *job)
 {
+	struct job_text buffers;
+	struct msg_job view;
+
+	if (job && c->n_followers)
+		job_view(job, &view, &buffers, false);
+	core_emit_view(c, kind, host, text, job ? &view : NULL);
+}
+
+static bool hears(const struct follower *f, const struct msg_job *view)
+{
+	return !f->job[0] || (view && (str_eq(f->job, view->id) || str_eq(f->job, view->parent)));
+}
+
+void core_emit_view(struct core *c, const char *kind, const char *host, const char *text,
+		    struct msg_job *view)
+{
 	struct msg_event event = {.seq = ++c->event_seq,
 				  .wall_ms = c->now.wall_ms,
 				  .kind = kind,
 				  .host = host,
-				  .text = text};
-	struct job_text buffers;
-	struct msg_job view;
+				  .text = text,
+				  .job = view};
 
-	if (!c->n_followers)
-		return;
-	if (job) {
-		job_view(job, &view, &buffers, false);
-		event.job = &view;
-	}
 	for (size_t i = 0; i < c->n_followers; i++) {
 		const struct follower *f = &c->followers[i];
 		struct msg_head head = {.type = MSG_TYPE_event, .epoch = c->config.term};
 
-		if (f->job[0] && (!job || !str_eq(f->job, job->id)))
+		if (!hears(f, view))
 			continue;
 		str_copy(head.request, sizeof(head.request), f->request);
 		effects_tell(c->effects, f->client, head, &event);
@@ -169,8 +182,28 @@ static void tell_end(struct core *c, struct job *job)
 		return;
 	job->told_end = true;
 	job->told = job->outcome;
+	c->drains_due = true;
 	core_emit(c, "job.end", NULL, job->error, job);
 	core_end_followers(c, job);
+}
+
+static void forget_oldest_drains(struct core *c)
+{
+	size_t finished = 0;
+
+	for (size_t i = 0; i < c->n_drains; i++)
+		finished += c->drains[i]->state == DRAIN_done;
+	for (size_t i = 0; finished > DRAINS_REMEMBERED && i < c->n_drains;) {
+		if (c->drains[i]->state != DRAIN_done) {
+			i++;
+			continue;
+		}
+		drain_free(&c->drains[i]);
+		c->n_drains--;
+		memmove(c->drains + i, c->drains + i + 1,
+			(c->n_drains - i) * sizeof(struct drain *));
+		finished--;
+	}
 }
 
 static void forget_oldest(struct core *c)
@@ -191,8 +224,9 @@ static void forget_oldest(struct core *c)
 
 static uint64_t next_timer(const struct core *c)
 {
-	uint64_t next_ms = c->now.mono_ms + c->config.interval_ms;
+	uint64_t next_ms = c->now.mono_ms + c->config.interval_ms, drains_ms = drains_next_ms(c);
 
+	next_ms = drains_ms < next_ms ? drains_ms : next_ms;
 	for (size_t i = 0; i < c->n_jobs; i++) {
 		const struct job *job = c->jobs[i];
 		uint64_t at_ms = job->stage == STAGE_done ? next_ms : migrate_next_ms(job);
@@ -206,17 +240,18 @@ static uint64_t next_timer(const struct core *c)
 
 static void end_turn(struct core *c)
 {
+	for (size_t i = 0; i < c->n_jobs; i++)
+		tell_end(c, c->jobs[i]);
+	drains_run(c);
 	for (size_t i = 0; i < c->n_jobs; i++) {
-		struct job *job = c->jobs[i];
-
-		tell_end(c, job);
-		job_records(job, c->effects);
-		job->entered = false;
+		job_records(c->jobs[i], c->effects);
+		c->jobs[i]->entered = false;
 	}
 	for (size_t i = c->n_jobs; i-- > 0;)
 		if (c->jobs[i]->probe && c->jobs[i]->stage == STAGE_done)
 			core_probe_done(c, c->jobs[i]);
 	forget_oldest(c);
+	forget_oldest_drains(c);
 	c->effects->timer_ms = next_timer(c);
 	scratch_drop(c);
 	c->effects = NULL;
@@ -385,6 +420,9 @@ static int replay_value(struct core *c, const char *key, const char *text, struc
 		nodes_cordon(nodes_add(&c->nodes, key + strlen(CORDON_KEY)),
 			     str_starts(text, "yes"),
 			     str_starts(text, "yes ") ? text + strlen("yes ") : NULL);
+	} else if (str_starts(key, MAINTENANCE_KEY) && name_ok(key + strlen(MAINTENANCE_KEY))) {
+		nodes_add(&c->nodes, key + strlen(MAINTENANCE_KEY))->maintenance =
+			str_eq(text, "yes");
 	} else {
 		pair_parse(&c->pairs, key, text); /* a lost lesson is no reason to stop */
 	}
@@ -403,6 +441,11 @@ int core_replay(struct core *c, enum record_kind kind, const char *key, const vo
 	}
 	if (!ulid_ok(key))
 		return fail(err, ERR_corrupt, "a record's key \"%s\" is no job", key);
+	if (kind == RECORD_drain) {
+		struct drain *drain = core_drain_find(c, key);
+
+		return drain_replay(drain ? drain : core_drain_add(c, key, ""), data, len, err);
+	}
 	job = core_job_find(c, key);
 	if (!job)
 		job = core_job_add(c, key);

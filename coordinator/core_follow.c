@@ -2,7 +2,7 @@
  *
  * Who hears events. A follower is a client's request; a client that is gone is dropped, its jobs go
  * on. */
-#include "coordinator/core_impl.h"
+#include "coordinator/drain_impl.h"
 
 #include "base/mem.h"
 
@@ -10,7 +10,11 @@
 
 void core_follow(struct core *c, uint64_t client, const char *request, const struct job *job)
 {
-	const char *id = job ? job->id : "";
+	core_follow_id(c, client, request, job ? job->id : "");
+}
+
+void core_follow_id(struct core *c, uint64_t client, const char *request, const char *id)
+{
 	struct follower *f;
 
 	for (size_t i = 0; i < c->n_followers; i++)
@@ -49,6 +53,24 @@ void core_end_followers(struct core *c, const struct job *job)
 			core_reply_job(c, f.client, f.request, job, true, false);
 		else
 			c->followers[kept++] = f;
+	}
+	c->n_followers = kept;
+}
+
+void core_end_drain_followers(struct core *c, struct drain *drain)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_followers; i++) {
+		struct follower f = c->followers[i];
+		struct msg_reply reply = {.final = true};
+
+		if (str_eq(f.job, drain->id)) {
+			core_show_drain(c, drain, &reply);
+			core_reply(c, f.client, f.request, &reply);
+		} else {
+			c->followers[kept++] = f;
+		}
 	}
 	c->n_followers = kept;
 }

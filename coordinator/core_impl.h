@@ -6,6 +6,7 @@
 #define DROVER_COORDINATOR_CORE_IMPL_H
 
 #include "coordinator/core.h"
+#include "coordinator/drain.h"
 #include "coordinator/job.h"
 #include "coordinator/nodes.h"
 #include "coordinator/predict.h"
@@ -13,6 +14,7 @@
 
 #define FOLLOWERS_MAX 1024
 #define JOBS_REMEMBERED 1000 /* finished ones; the store keeps more */
+#define DRAINS_REMEMBERED 200
 #define LINGER_MS 5000       /* a job waits this long for a host before its followers are told */
 
 /* A client that hears events: of one job until its end, or of everything. */
@@ -33,6 +35,9 @@ struct core {
 	struct pairs pairs;
 	struct job **jobs; /* in order of their start; probes among them */
 	size_t n_jobs;
+	struct drain **drains; /* in order of their start */
+	size_t n_drains;
+	bool drains_due; /* a move of this turn has begun or ended */
 	struct follower *followers;
 	size_t n_followers;
 	uint64_t epoch; /* of the last handover */
@@ -51,6 +56,10 @@ void *core_scratch(struct core *c, size_t n, size_t size);
 /* Tells followers. host and job may be NULL. */
 void core_emit(struct core *c, const char *kind, const char *host, const char *text,
 	       const struct job *job);
+
+/* The same with the job's view ready (NULL: none); those hear it who follow it or its parent. */
+void core_emit_view(struct core *c, const char *kind, const char *host, const char *text,
+		    struct msg_job *view);
 
 struct job *core_job_find(struct core *c, const char *id);
 
@@ -72,6 +81,10 @@ void core_forget_client(struct core *c, uint64_t client);
 
 /* Ends the streams of those that follow this job, with the job as the final reply. */
 void core_end_followers(struct core *c, const struct job *job);
+void core_end_drain_followers(struct core *c, struct drain *drain);
+
+/* The same as core_follow, for any id. */
+void core_follow_id(struct core *c, uint64_t client, const char *request, const char *id);
 
 /* --- core_requests.c --- */
 
@@ -96,6 +109,9 @@ void core_list_jobs(struct core *c, const struct msg_request *request, bool acti
 void core_list_candidates(struct core *c, const struct candidate *candidates, size_t n,
 			  struct msg_reply *reply);
 void core_describe(struct core *c, struct msg_reply *reply);
+
+/* How many containers of this node are not copies of a migration. */
+size_t core_count_places(const struct node *node);
 
 /* The code that a client is told for a job. */
 int core_job_code(const struct job *job);

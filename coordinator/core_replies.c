@@ -63,8 +63,6 @@ void core_reply_job(struct core *c, uint64_t client, const char *request, const 
 
 /* --- hosts --- */
 
-static size_t count_places(const struct core *c, const struct node *node);
-
 static void show_host(const struct core *c, const struct node *node, struct msg_host *ret)
 {
 	const struct msg_beat *beat = node->beat ? node->beat->beat : NULL;
@@ -78,7 +76,7 @@ static void show_host(const struct core *c, const struct node *node, struct msg_
 				 .note = *node->note ? node->note : node->cordon_reason,
 				 .hot = node->load_known ? node_hot(node) : 0,
 				 .version = node->version,
-				 .containers = count_places(c, node)};
+				 .containers = core_count_places(node)};
 	if (node->heard_ms)
 		ret->age_ms = c->now.mono_ms - node->heard_ms;
 	if (caps) {
@@ -142,12 +140,11 @@ static void count_one(void *arg, const struct place *place)
 		walk->n++;
 }
 
-static size_t count_places(const struct core *c, const struct node *node)
+size_t core_count_places(const struct node *node)
 {
 	struct nodes one = {.v = (struct node *[]){(struct node *)node}, .n = 1};
 	struct place_walk walk = {.only = node};
 
-	(void)c;
 	nodes_each_place(&one, count_one, &walk);
 	return walk.n;
 }
@@ -268,7 +265,7 @@ void core_describe(struct core *c, struct msg_reply *reply)
 			continue;
 		cluster->hosts_total++;
 		cluster->hosts_up += c->nodes.v[i]->state == NODE_up;
-		cluster->containers += count_places(c, c->nodes.v[i]);
+		cluster->containers += core_count_places(c->nodes.v[i]);
 	}
 	for (size_t i = 0; i < c->n_jobs; i++)
 		cluster->held += c->jobs[i]->outcome == OUTCOME_held;

@@ -144,8 +144,11 @@ static void show_job(struct asked *a, const struct job *job, bool with_log)
 static int ask_job(struct asked *a, struct err *err)
 {
 	bool with_log = str_eq(a->body->mode, "log");
+	struct drain *drain = core_drain_asked(a);
 	struct job *job;
 
+	if (drain)
+		return core_ask_drain(a, drain, err);
 	if (find_job(a, &job, err))
 		return -err->code;
 	if (!a->body->follow) {
@@ -164,9 +167,13 @@ static int ask_job(struct asked *a, struct err *err)
 
 static int ask_cancel(struct asked *a, struct err *err)
 {
+	struct drain *drain = core_drain_asked(a);
 	struct job *job;
-	int rc = find_job(a, &job, err);
+	int rc;
 
+	if (drain)
+		return core_cancel_drain(a, drain, err);
+	rc = find_job(a, &job, err);
 	if (!rc)
 		rc = migrate_cancel(a->c, job, a->body->reason, err);
 	if (!rc)
@@ -177,8 +184,11 @@ static int ask_cancel(struct asked *a, struct err *err)
 static int ask_watch(struct asked *a, struct err *err)
 {
 	struct msg_request everything = {0};
+	struct drain *drain = core_drain_asked(a);
 	struct job *job = NULL;
 
+	if (drain)
+		return core_ask_drain(a, drain, err);
 	if ((given(a->body->job)[0] || given(a->body->container)[0]) && find_job(a, &job, err))
 		return -err->code;
 	if (job)
@@ -192,25 +202,34 @@ static int ask_watch(struct asked *a, struct err *err)
 
 /* --- hosts --- */
 
+void core_set_cordon(struct core *c, struct node *node, bool cordoned, const char *reason)
+{
+	char key[NAME_SIZE + 16], value[8 + sizeof(node->cordon_reason)];
+
+	nodes_cordon(node, cordoned, reason);
+	if (!cordoned && node->maintenance) {
+		node->maintenance = false;
+		str_fmt(key, sizeof(key), "maintenance/%s", node->id);
+		effects_value(c->effects, key, "no");
+	}
+	str_fmt(key, sizeof(key), "cordon/%s", node->id);
+	str_fmt(value, sizeof(value), "%s%s", cordoned ? "yes " : "no", node->cordon_reason);
+	effects_value(c->effects, key, value);
+	core_emit(c, cordoned ? "host.cordoned" : "host.uncordoned", node->id, reason, NULL);
+}
+
 static int set_cordon(struct asked *a, bool cordoned, struct err *err)
 {
 	const struct msg_strs one = {.v = (const char *[]){a->body->host}, .n = 1};
 	const struct msg_strs *hosts = a->body->hosts.n ? &a->body->hosts : &one;
 	struct node *node;
-	char key[NAME_SIZE + 8], value[8 + sizeof(node->cordon_reason)];
 
 	for (size_t i = 0; i < hosts->n; i++)
 		if (nodes_find_host(&a->c->nodes, hosts->v[i], &node, err))
 			return -err->code; /* all of them or none */
 	for (size_t i = 0; i < hosts->n; i++) {
 		nodes_find_host(&a->c->nodes, hosts->v[i], &node, err);
-		nodes_cordon(node, cordoned, a->body->reason);
-		str_fmt(key, sizeof(key), "cordon/%s", node->id);
-		str_fmt(value, sizeof(value), "%s%s", cordoned ? "yes " : "no",
-			node->cordon_reason);
-		effects_value(a->c->effects, key, value);
-		core_emit(a->c, cordoned ? "host.cordoned" : "host.uncordoned", node->id,
-			  a->body->reason, NULL);
+		core_set_cordon(a->c, node, cordoned, a->body->reason);
 	}
 	core_list_hosts(a->c, a->body, &a->reply);
 	return 0;
@@ -228,7 +247,7 @@ static int ask_uncordon(struct asked *a, struct err *err)
 
 /* --- moving --- */
 
-static int check_skips(const struct msg_strs *skip, struct err *err)
+int core_check_skips(const struct msg_strs *skip, struct err *err)
 {
 	const char *names[REASON_COUNT + 1], *near;
 	size_t n = 0;
@@ -247,39 +266,51 @@ static int check_skips(const struct msg_strs *skip, struct err *err)
 	return skip->n > 16 ? fail(err, ERR_usage, "more than 16 names to skip") : 0;
 }
 
+struct job *core_job_make(struct core *c, const char *id, const struct place *place,
+			  struct msg_strs skip, const char *user)
+{
+	const struct msg_container *ct = place->container;
+	struct msg_ask work = {
+		.migration = id,
+		.skip = skip,
+		.container_facts = (struct msg_container *)ct,
+		.rss_bytes = ct->rss_bytes,
+		.tree_bytes = ct->tree_bytes,
+		.runtime = ct->runtime,
+		.bundle = ct->bundle,
+		.net = ct->net,
+	};
+	struct job *job = core_job_add(c, id);
+
+	str_copy(job->container, sizeof(job->container), ct->id);
+	str_copy(job->source, sizeof(job->source), place->node->id);
+	str_copy(job->runtime, sizeof(job->runtime), ct->runtime);
+	str_copy(job->user, sizeof(job->user), user);
+	job->started_ms = c->now.wall_ms;
+	job_set_work(job, &work);
+	return job;
+}
+
 int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 {
 	static const char *all[] = {"all"};
 	const struct msg_request *body = a->body;
-	struct msg_ask work = {.migration = a->id, .skip = body->skip};
+	struct msg_strs skip = body->force ? (struct msg_strs){all, 1} : body->skip;
 	struct node *target = NULL;
 	struct place place;
-	struct job *job;
+	struct msg_ask work;
 
 	if (nodes_find_container(&a->c->nodes, body->container, body->from, &place, err) ||
-	    check_skips(&body->skip, err))
+	    core_check_skips(&body->skip, err))
 		return -err->code;
 	if (given(body->host)[0] && nodes_find_host(&a->c->nodes, body->host, &target, err))
 		return -err->code;
-	if (body->force)
-		work.skip = (struct msg_strs){all, 1};
-	work.container_facts = (struct msg_container *)place.container;
-	work.rss_bytes = place.container->rss_bytes;
-	work.tree_bytes = place.container->tree_bytes;
-	work.runtime = place.container->runtime;
-	work.bundle = place.container->bundle;
-	work.net = place.container->net;
+	*ret = core_job_make(a->c, a->id, &place, skip, body->user);
+	(*ret)->probe = probe;
+	str_copy((*ret)->chosen, sizeof((*ret)->chosen), target ? target->id : "");
+	work = *(*ret)->work->ask;
 	work.deadline_ms = body->deadline_ms;
-	job = core_job_add(a->c, a->id);
-	job->probe = probe;
-	str_copy(job->container, sizeof(job->container), place.container->id);
-	str_copy(job->source, sizeof(job->source), place.node->id);
-	str_copy(job->chosen, sizeof(job->chosen), target ? target->id : "");
-	str_copy(job->runtime, sizeof(job->runtime), place.container->runtime);
-	str_copy(job->user, sizeof(job->user), body->user);
-	job->started_ms = a->c->now.wall_ms;
-	job_set_work(job, &work);
-	*ret = job;
+	job_set_work(*ret, &work);
 	return 0;
 }
 
@@ -321,19 +352,26 @@ static int refuse_job(struct asked *a, struct job *job, struct err *err)
 	return 0;
 }
 
-static int begin_job(struct asked *a, struct job *job, struct err *err)
+int core_job_begin(struct core *c, struct job *job, struct err *err)
 {
 	char text[24];
 
-	job->epoch = a->c->epoch + 1;
-	if (migrate_start(a->c, job, err)) {
+	job->epoch = c->epoch + 1;
+	if (migrate_start(c, job, err))
+		return -err->code;
+	c->epoch = job->epoch;
+	str_fmt(text, sizeof(text), "%" PRIu64, c->epoch);
+	effects_value(c->effects, "epoch", text);
+	return 0;
+}
+
+static int begin_job(struct asked *a, struct job *job, struct err *err)
+{
+	if (core_job_begin(a->c, job, err)) {
 		refuse_job(a, job, err);
 		core_job_drop(a->c, job);
 		return 0;
 	}
-	a->c->epoch = job->epoch;
-	str_fmt(text, sizeof(text), "%" PRIu64, a->c->epoch);
-	effects_value(a->c->effects, "epoch", text);
 	a->reply.final = false;
 	if (a->body->follow)
 		core_follow(a->c, a->client, a->request, job);
@@ -371,6 +409,8 @@ static const struct {
 	{"job", ask_job},          {"watch", ask_watch},     {"cancel", ask_cancel},
 	{"history", ask_history},  {"cordon", ask_cordon},   {"uncordon", ask_uncordon},
 	{"explain", ask_explain},  {"version", ask_version}, {"ping", ask_version},
+	{"evacuate", core_ask_evacuate}, {"restore", core_ask_restore},
+	{"pause", core_ask_pause}, {"resume", core_ask_resume},
 };
 
 void core_request(struct core *c, uint64_t client, const struct msg *msg, const char *id)

@@ -22,6 +22,31 @@ typedef int request_fn(struct asked *a, struct err *err);
  * list; whoever does not start it drops it. */
 int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err);
 
+/* A job for this container, in the core's list; whoever does not begin it drops it. */
+struct job *core_job_make(struct core *c, const char *id, const struct place *place,
+			  struct msg_strs skip, const char *user);
+
+/* Under an epoch of its own, on its way. -ERR_refused when there is no target for it. */
+int core_job_begin(struct core *c, struct job *job, struct err *err);
+
+/* Marks a host, durably, and tells. */
+void core_set_cordon(struct core *c, struct node *node, bool cordoned, const char *reason);
+
+/* -ERR_usage, with the nearest name, when one of these is no check that can be skipped. */
+int core_check_skips(const struct msg_strs *skip, struct err *err);
+
+/* --- core_drain.c --- */
+
+int core_ask_evacuate(struct asked *a, struct err *err);
+int core_ask_restore(struct asked *a, struct err *err);
+int core_ask_pause(struct asked *a, struct err *err);
+int core_ask_resume(struct asked *a, struct err *err);
+
+/* For job, watch and cancel: *ret_drain NULL when the request names no drain. */
+struct drain *core_drain_asked(struct asked *a);
+int core_ask_drain(struct asked *a, struct drain *drain, struct err *err);
+int core_cancel_drain(struct asked *a, struct drain *drain, struct err *err);
+
 /* --- core_check.c --- */
 
 int core_ask_check(struct asked *a, struct err *err);

@@ -163,6 +163,7 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.frozen = row->frozen,
 		.runtime = job->runtime,
 		.user = job->user,
+		.parent = job->parent,
 		.log = text->log,
 		.score = job->score,
 		.held_ms = job->held_wall_ms,
@@ -227,6 +228,7 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	str_copy(job->source, sizeof(job->source), view->source);
 	str_copy(job->target, sizeof(job->target), view->target);
 	str_copy(job->user, sizeof(job->user), view->user);
+	str_copy(job->parent, sizeof(job->parent), view->parent);
 	str_copy(job->runtime, sizeof(job->runtime), view->runtime);
 	str_copy(job->runs_on, sizeof(job->runs_on), view->runs_on);
 	str_copy(job->error, sizeof(job->error), view->error);

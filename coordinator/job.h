@@ -38,6 +38,7 @@ struct job {
 	char container[NAME_SIZE], source[NAME_SIZE], target[NAME_SIZE];
 	char chosen[NAME_SIZE]; /* target that the user named, or "" */
 	char user[NAME_SIZE];
+	char parent[ULID_SIZE]; /* the drain that it is part of, or "" */
 	char runtime[32];
 	enum stage stage, failed;
 	enum outcome outcome;

@@ -23,6 +23,7 @@ enum statement {
 	SQL_get,
 	SQL_close_copy,
 	SQL_close_drop,
+	SQL_supersede,
 	SQL_trim,
 	SQL_COUNT
 };
@@ -40,6 +41,7 @@ static const char *const statements[SQL_COUNT] = {
 		"SELECT job, kind, body FROM records WHERE seq IN "
 		"(SELECT max(seq) FROM records WHERE job = ?1 AND kind <> 2 GROUP BY kind)",
 	[SQL_close_drop] = "DELETE FROM records WHERE job = ?1",
+	[SQL_supersede] = "DELETE FROM records WHERE job = ?1 AND kind = ?2",
 	/* GROUP BY and not DISTINCT: SQLite 3.40 forgets the OFFSET of a DISTINCT scalar subquery.
 	 */
 	[SQL_trim] = "DELETE FROM history WHERE job <= "
@@ -161,6 +163,11 @@ static int append_one(struct sqlite_store *s, const struct effect_record *record
 
 	if (record->kind == RECORD_value)
 		return step(s, SQL_put, record->key, 0, record->data, record->len, err);
+	if (record->kind == RECORD_drain) { /* a plan is whole, and may be large */
+		rc = step(s, SQL_supersede, record->key, record->kind, NULL, 0, err);
+		if (rc)
+			return rc;
+	}
 	rc = step(s, SQL_append, record->key, record->kind, record->data, record->len, err);
 	if (rc || !record->closes)
 		return rc;

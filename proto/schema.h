@@ -327,7 +327,8 @@
 	F(u64, 16, parallel) \
 	F(str, 17, user, 63)           /* who asked, as the CLI believes; for the audit */ \
 	F(str, 18, plan, 262143)       /* saved plan */ \
-	F(flag,19, dry_run)
+	F(flag,19, dry_run) \
+	F(flag,20, no_return)          /* restore: only uncordon */
 
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
@@ -437,6 +438,55 @@
 	F(u64, 9, held) \
 	F(u64,10, interval_ms)
 
+/* One container of a plan: where it is, where it is to go, and what became of it. */
+#define MSG_item(F) \
+	F(str,  1, container, 63) \
+	F(str,  2, runtime, 31) \
+	F(str,  3, source, 63) \
+	F(str,  4, target, 63)         /* planned, later actual; empty: none can take it */ \
+	F(str,  5, verdict, 15)        /* live warn cold no */ \
+	F(str,  6, state, 15)          /* waiting moving moved stays gone held lost */ \
+	F(str,  7, job, 26)            /* its latest migration */ \
+	F(u64,  8, rss_bytes) \
+	F(u64,  9, predicted_frozen_ms) \
+	F(u64, 10, frozen_us) \
+	F(str, 11, code, 31)           /* why it stays or waits: E-MEM … */ \
+	F(str, 12, why, 500) \
+	F(u64, 13, attempts) \
+	F(str, 14, tried, 63)          /* the target of the attempt that failed */ \
+	F(f64, 15, score) \
+	F(u64, 16, predicted_total_ms) \
+	F(str, 17, home, 63)           /* restore: the host that it came from */
+
+/* A host before and after a plan. */
+#define MSG_room(F) \
+	F(str, 1, host, 63) \
+	F(u64, 2, containers) \
+	F(u64, 3, containers_after) \
+	F(f64, 4, hot)                 /* 0..1, the fullest resource */ \
+	F(f64, 5, hot_after) \
+	F(u64, 6, mem_available_bytes) \
+	F(u64, 7, mem_available_after)
+
+/* Many moves under one id: an evacuation, a restore, a rebalancing. */
+#define MSG_plan(F) \
+	F(str,  1, id, 26) \
+	F(str,  2, kind, 15)           /* evacuate restore rebalance */ \
+	F(strs, 3, hosts, 64, 63)      /* emptied, or brought home to */ \
+	F(str,  4, reason, 255) \
+	F(str,  5, user, 63) \
+	F(str,  6, state, 15)          /* planned running paused ending done */ \
+	F(u64,  7, started_ms) \
+	F(u64,  8, finished_ms) \
+	F(u64,  9, deadline_ms)        /* from its start; 0 = none */ \
+	F(u64, 10, parallel)           /* moves at a time; 0 = the cluster's limit */ \
+	F(list,11, items, item, 2048) \
+	F(list,12, rooms, room, 1024) \
+	F(u64, 13, eta_ms)             /* the whole of it, as predicted */ \
+	F(str, 14, note, 1023)         /* what is missing; how it ended */ \
+	F(strs,15, skip, 16, 31) \
+	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */
+
 /* The last reply to a request has final set; with follow, events come in between. */
 #define MSG_reply(F) \
 	F(u64,  1, code) \
@@ -449,12 +499,13 @@
 	F(list, 8, jobs, job, 1024) \
 	F(list, 9, candidates, candidate, 16384) \
 	F(list,10, events, line, 1024) \
-	F(str, 11, text, 262143)
+	F(str, 11, text, 262143) \
+	F(obj, 12, plan, plan)
 
 /* Records, in order of use, and messages: X(name, wire number). */
 #define RECORD_TABLE(X) \
 	X(net) X(reason) X(mount) X(device) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
-	X(candidate) X(host) X(job) X(line) X(place) X(cluster)
+	X(candidate) X(host) X(job) X(line) X(place) X(cluster) X(item) X(room) X(plan)
 
 #define MESSAGE_TABLE(X) \
 	X(hello,    1) \

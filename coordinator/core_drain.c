@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Requests about many moves: evacuate, restore, pause, resume, and what job, watch and cancel mean
+ * for them. */
+#include "coordinator/core_requests.h"
+#include "coordinator/drain_impl.h"
+
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define PARALLEL_MAX 32
+
+void core_show_drain(struct core *c, struct drain *drain, struct msg_reply *reply)
+{
+	struct drain_text *text = core_scratch(c, 1, sizeof(*text));
+	struct msg_item *items;
+	struct msg_room *rooms;
+
+	reply->plan = core_scratch(c, 1, sizeof(*reply->plan));
+	drain_view(drain, reply->plan, text);
+	/* What the turn's replies point to lives as long as the turn. */
+	items = core_scratch(c, drain->n_items + 1, sizeof(*items));
+	rooms = core_scratch(c, drain->n_rooms + 1, sizeof(*rooms));
+	memcpy(items, text->items, drain->n_items * sizeof(*items));
+	memcpy(rooms, text->rooms, drain->n_rooms * sizeof(*rooms));
+	drain_view_done(text);
+	reply->plan->items.v = items;
+	reply->plan->rooms.v = rooms;
+	reply->jobs.v = core_scratch(c, 1, sizeof(*reply->jobs.v));
+	reply->jobs.n = 1;
+	drain_job_view(drain, reply->jobs.v, core_scratch(c, 1, DRAIN_PHASE_SIZE));
+	if (drain->state == DRAIN_done) {
+		reply->code = (uint64_t)drain_code(drain);
+		reply->error = reply->code ? drain->note : NULL;
+		reply->text = drain->note;
+	}
+}
+
+/* The hosts that a request names, all of them known and none in another drain. */
+static int take_hosts(struct asked *a, struct drain *drain, struct err *err)
+{
+	const struct msg_strs one = {.v = (const char *[]){a->body->host}, .n = 1};
+	const struct msg_strs *hosts = a->body->hosts.n ? &a->body->hosts : &one;
+	const struct drain *other;
+	struct node *node;
+
+	if (hosts->n > DRAIN_HOSTS_MAX)
+		return fail(err, ERR_usage, "more than %d hosts", DRAIN_HOSTS_MAX);
+	for (size_t i = 0; i < hosts->n; i++) {
+		if (nodes_find_host(&a->c->nodes, hosts->v[i], &node, err))
+			return -err->code;
+		other = core_drain_of_host(a->c, node->id);
+		if (other && other != drain) {
+			fail(err, ERR_busy, "%s %s of %s goes on already", other->kind,
+			     other->id + ULID_LEN - 5, node->id);
+			return err_fix(err, "drover job %s --follow, or drover cancel %s",
+				       other->id + ULID_LEN - 5, other->id + ULID_LEN - 5);
+		}
+		if (!drain_has_host(drain, node->id))
+			str_copy(drain->hosts[drain->n_hosts++], NAME_SIZE, node->id);
+	}
+	return 0;
+}
+
+static int take_wishes(struct asked *a, struct drain *drain, struct err *err)
+{
+	const struct msg_request *body = a->body;
+
+	if (core_check_skips(&body->skip, err))
+		return -err->code;
+	if (body->parallel > PARALLEL_MAX)
+		return fail(err, ERR_usage, "--parallel takes at most %d", PARALLEL_MAX);
+	if (body->force)
+		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), "all");
+	for (size_t i = 0; i < body->skip.n && drain->n_skip < ARRAY_LEN(drain->skip); i++)
+		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), body->skip.v[i]);
+	drain->deadline_ms = body->deadline_ms;
+	drain->parallel = body->parallel;
+	str_copy(drain->reason, sizeof(drain->reason), body->reason);
+	str_copy(drain->user, sizeof(drain->user), body->user);
+	return 0;
+}
+
+static void say_missing(struct drain *drain)
+{
+	size_t n = 0, used = 0;
+
+	for (size_t i = 0; i < drain->n_items; i++) {
+		const struct drain_item *item = &drain->items[i];
+
+		if (*item->target)
+			continue;
+		used = strlen(drain->note);
+		str_fmt(drain->note + used, sizeof(drain->note) - used, "%s%s: %s", n++ ? "; " : "",
+			item->container, item->why);
+	}
+}
+
+static void begin_drain(struct asked *a, struct drain *drain)
+{
+	drain->state = DRAIN_running;
+	drain->started_ms = a->c->now.wall_ms;
+	drain->note[0] = '\0';
+	drain->dirty = true;
+	a->c->drains_due = true;
+	drain_emit(a->c, drain, "drain.begin", drain->reason);
+	if (a->body->follow)
+		core_follow_id(a->c, a->client, a->request, drain->id);
+	a->reply.final = !a->body->follow;
+}
+
+static void drop_drain(struct core *c, struct drain *drain)
+{
+	for (size_t i = 0; i < c->n_drains; i++) {
+		if (c->drains[i] != drain)
+			continue;
+		c->n_drains--;
+		memmove(c->drains + i, c->drains + i + 1,
+			(c->n_drains - i) * sizeof(struct drain *));
+		drain_free(&drain);
+		return;
+	}
+}
+
+/* Plans; with `yes` also begins. A reply that is not final is sent here: the followers' comes
+ * later. */
+static int plan_and_begin(struct asked *a, struct drain *drain,
+			  void (*prepare)(struct core *c, struct drain *drain))
+{
+	bool begin = a->body->yes && !a->body->dry_run;
+
+	if (begin)
+		prepare(a->c, drain);
+	drain_place(a->c, drain);
+	say_missing(drain);
+	if (begin)
+		begin_drain(a, drain);
+	core_show_drain(a->c, drain, &a->reply);
+	core_reply(a->c, a->client, a->request, &a->reply);
+	a->reply.final = false;
+	if (!begin)
+		drop_drain(a->c, drain);
+	return 0;
+}
+
+/* --- evacuate --- */
+
+static void cordon_all(struct core *c, struct drain *drain)
+{
+	char key[NAME_SIZE + 16];
+
+	for (size_t i = 0; i < drain->n_hosts; i++) {
+		struct node *node = nodes_find(&c->nodes, drain->hosts[i]);
+
+		if (!node->cordoned || drain->reason[0])
+			core_set_cordon(c, node, true,
+					drain->reason[0] ? drain->reason : "evacuated");
+		node->maintenance = true;
+		str_fmt(key, sizeof(key), "maintenance/%s", node->id);
+		effects_value(c->effects, key, "yes");
+	}
+}
+
+int core_ask_evacuate(struct asked *a, struct err *err)
+{
+	struct drain *drain = core_drain_add(a->c, a->id, "evacuate");
+
+	if (take_hosts(a, drain, err) || take_wishes(a, drain, err)) {
+		drop_drain(a->c, drain);
+		return -err->code;
+	}
+	drain_collect(a->c, drain);
+	return plan_and_begin(a, drain, cordon_all);
+}
+
+/* --- restore --- */
+
+static void uncordon_all(struct core *c, struct drain *drain)
+{
+	for (size_t i = 0; i < drain->n_hosts; i++)
+		core_set_cordon(c, nodes_find(&c->nodes, drain->hosts[i]), false, NULL);
+}
+
+static bool has_container(const struct drain *drain, const char *container)
+{
+	for (size_t i = 0; i < drain->n_items; i++)
+		if (str_eq(drain->items[i].container, container))
+			return true;
+	return false;
+}
+
+/* A guest of this host that an evacuation put elsewhere: it comes home if it is still there. */
+static void bring_home(struct core *c, struct drain *drain, const struct drain_item *moved)
+{
+	const struct node *node = nodes_find(&c->nodes, moved->target);
+	const struct msg_container *ct = node ? node_container(node, moved->container) : NULL;
+	struct drain_item *item;
+	struct place now;
+
+	if (has_container(drain, moved->container) || drain->n_items == DRAIN_ITEMS_MAX)
+		return; /* a later evacuation has spoken for it */
+	item = drain_add(drain);
+	str_copy(item->container, sizeof(item->container), moved->container);
+	str_copy(item->runtime, sizeof(item->runtime), moved->runtime);
+	str_copy(item->source, sizeof(item->source), moved->target);
+	str_copy(item->home, sizeof(item->home), moved->source);
+	item->rss_bytes = moved->rss_bytes;
+	if (ct && !container_is_copy(ct) && str_eq(ct->status, "running")) {
+		item->rss_bytes = ct->rss_bytes;
+		return;
+	}
+	item->state = ITEM_gone;
+	if (nodes_find_container(&c->nodes, moved->container, NULL, &now, NULL))
+		str_fmt(item->why, sizeof(item->why), "it does not run on %s any more",
+			moved->target);
+	else
+		str_fmt(item->why, sizeof(item->why), "it was moved to %s since", now.node->id);
+}
+
+static void collect_guests(struct core *c, struct drain *drain)
+{
+	for (size_t i = c->n_drains; i-- > 0;) {
+		const struct drain *past = c->drains[i];
+
+		if (past == drain || !str_eq(past->kind, "evacuate") || past->state != DRAIN_done)
+			continue;
+		for (size_t k = 0; k < past->n_items; k++)
+			if (past->items[k].state == ITEM_moved &&
+			    drain_has_host(drain, past->items[k].source))
+				bring_home(c, drain, &past->items[k]);
+	}
+}
+
+int core_ask_restore(struct asked *a, struct err *err)
+{
+	struct drain *drain = core_drain_add(a->c, a->id, "restore");
+
+	if (take_hosts(a, drain, err) || take_wishes(a, drain, err)) {
+		drop_drain(a->c, drain);
+		return -err->code;
+	}
+	if (!a->body->no_return)
+		collect_guests(a->c, drain);
+	return plan_and_begin(a, drain, uncordon_all);
+}
+
+/* --- one that goes on --- */
+
+struct drain *core_drain_asked(struct asked *a)
+{
+	const char *wanted = given(a->body->job);
+	size_t len = strlen(wanted);
+
+	for (size_t i = a->c->n_drains; i-- > 0;) {
+		struct drain *drain = a->c->drains[i];
+
+		if (len >= 3 && len <= ULID_LEN && str_eq(drain->id + ULID_LEN - len, wanted))
+			return drain;
+		/* A host's name stands for the drain that goes on there. */
+		if (drain->state != DRAIN_done && drain_has_host(drain, wanted))
+			return drain;
+	}
+	return NULL;
+}
+
+int core_ask_drain(struct asked *a, struct drain *drain, struct err *err)
+{
+	(void)err;
+	core_show_drain(a->c, drain, &a->reply);
+	if (!a->body->follow) {
+		a->reply.code = 0; /* a question that was answered is no failure */
+		a->reply.error = NULL;
+		return 0;
+	}
+	if (drain->state != DRAIN_done) {
+		core_follow_id(a->c, a->client, a->request, drain->id);
+		a->reply.final = false;
+	}
+	core_reply(a->c, a->client, a->request, &a->reply);
+	a->reply.final = false;
+	return 0;
+}
+
+static int going_on(struct asked *a, struct drain **ret, struct err *err)
+{
+	*ret = core_drain_asked(a);
+	if (!*ret) {
+		fail(err, ERR_nosuch, "no evacuation %s", given(a->body->job));
+		return err_fix(err, "drover jobs lists them");
+	}
+	if ((*ret)->state == DRAIN_done || (*ret)->state == DRAIN_ending)
+		return fail(err, ERR_refused, "%s %s is over: %s", (*ret)->kind, (*ret)->id,
+			    (*ret)->state == DRAIN_done ? (*ret)->note
+							: "what moves is being finished");
+	return 0;
+}
+
+static int set_state(struct asked *a, enum drain_state state, const char *kind, struct err *err)
+{
+	struct drain *drain;
+
+	if (going_on(a, &drain, err))
+		return -err->code;
+	drain->state = state;
+	drain->dirty = true;
+	a->c->drains_due = true;
+	drain_emit(a->c, drain, kind, a->body->reason);
+	core_show_drain(a->c, drain, &a->reply);
+	return 0;
+}
+
+int core_ask_pause(struct asked *a, struct err *err)
+{
+	return set_state(a, DRAIN_paused, "drain.paused", err);
+}
+
+int core_ask_resume(struct asked *a, struct err *err)
+{
+	return set_state(a, DRAIN_running, "drain.resumed", err);
+}
+
+int core_cancel_drain(struct asked *a, struct drain *drain, struct err *err)
+{
+	if (going_on(a, &drain, err))
+		return -err->code;
+	drain_end(a->c, drain, "cancel", true);
+	a->c->drains_due = true;
+	drain_emit(a->c, drain, "drain.canceled", a->body->reason);
+	core_show_drain(a->c, drain, &a->reply);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What the files of the drain share with the core: planning, the queue, the requests. */
+#ifndef DROVER_COORDINATOR_DRAIN_IMPL_H
+#define DROVER_COORDINATOR_DRAIN_IMPL_H
+
+#include "coordinator/core_impl.h"
+#include "coordinator/drain.h"
+
+/* --- drain_plan.c --- */
+
+/* The query for one container of a drain; skip is the caller's room for its list. */
+struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
+			       const char *skip[16]);
+
+/* Feasible, not cordoned (whatever is skipped), not a host that is being emptied, not the one that
+ * has failed already. */
+bool drain_may_use(const struct drain *drain, const struct drain_item *item,
+		   const struct candidate *candidate);
+
+/* Code and sentence for a container that no candidate can take. */
+void drain_say_why(const struct drain *drain, struct drain_item *item,
+		   const struct candidate *candidates, size_t n);
+
+/* Adds the running containers of the drain's hosts that it does not have yet; how many. */
+size_t drain_collect(struct core *c, struct drain *drain);
+
+/* Gives each waiting item a target, feasible together with those before it, or says why none; fills
+ * rooms and eta. */
+void drain_place(struct core *c, struct drain *drain);
+
+/* --- drain_run.c --- */
+
+/* Looks after every drain: moves that ended, moves that may begin, ends. */
+void drains_run(struct core *c);
+
+/* When the drains want their next turn (monotonic), UINT64_MAX for never. */
+uint64_t drains_next_ms(const struct core *c);
+
+/* Dispatches no more: what waits stays, what moves is finished (or, before its freeze and with
+ * `also_moving`, canceled). */
+void drain_end(struct core *c, struct drain *drain, const char *why, bool also_moving);
+
+/* Tells its followers how it stands, and of its end. */
+void drain_emit(struct core *c, struct drain *drain, const char *kind, const char *text);
+
+struct drain *core_drain_find(struct core *c, const char *id);
+struct drain *core_drain_add(struct core *c, const char *id, const char *kind);
+
+/* The drain that is not done and has this host, or NULL. */
+struct drain *core_drain_of_host(struct core *c, const char *host);
+
+/* --- core_drain.c --- */
+
+/* A reply with the plan and the drain as its job; it borrows from the drain and the turn. */
+void core_show_drain(struct core *c, struct drain *drain, struct msg_reply *reply);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The plan of a drain: its containers, largest first, each on the best host that is left when those
+ * before it are there already. What the plan says is shown and agreed to; the queue chooses again
+ * when a move begins (drain_run.c), as the cluster has gone on meanwhile. */
+#include "coordinator/drain_impl.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
+			       const char *skip[16])
+{
+	for (size_t i = 0; i < drain->n_skip; i++)
+		skip[i] = drain->skip[i];
+	return (struct score_query){
+		.container = place->container,
+		.source = place->node,
+		.skip = {skip, drain->n_skip},
+		.headroom_percent = c->config.headroom_percent,
+		.pairs = &c->pairs,
+		.busy = core_job_moving(c, place->container->id, place->node->id, NULL) != NULL,
+	};
+}
+
+bool drain_may_use(const struct drain *drain, const struct drain_item *item,
+		   const struct candidate *candidate)
+{
+	const char *id = candidate->node->id;
+
+	if (!candidate->verdict.feasible || candidate->node->cordoned || str_eq(id, item->tried))
+		return false;
+	return *item->home ? str_eq(id, item->home) : !drain_has_host(drain, id);
+}
+
+/* --- what is missing --- */
+
+static const struct msg_reason *first_refusal(const struct candidate *candidate,
+					      struct msg_reason buf[VERDICT_REASONS_MAX])
+{
+	size_t n = verdict_reasons(&candidate->verdict, buf);
+
+	for (size_t i = 0; i < n; i++)
+		if (!buf[i].warning)
+			return &buf[i];
+	return NULL;
+}
+
+static void keep_reason(struct drain_item *item, const char *host, const struct msg_reason *reason)
+{
+	str_copy(item->code, sizeof(item->code), reason->code);
+	str_fmt(item->why, sizeof(item->why), "%s%s%s", host, *host ? ": " : "",
+		given(reason->why));
+}
+
+static bool may_ask(const struct drain *drain, const struct drain_item *item,
+		    const struct node *node)
+{
+	if (*item->home)
+		return str_eq(node->id, item->home);
+	return !node->cordoned && !drain_has_host(drain, node->id);
+}
+
+/* The reason that the container itself gives, whatever the host; else the one that most hosts give.
+ */
+void drain_say_why(const struct drain *drain, struct drain_item *item,
+		   const struct candidate *candidates, size_t n)
+{
+	struct msg_reason buf[VERDICT_REASONS_MAX];
+	const struct reason_row *row;
+	const struct msg_reason *reason;
+	size_t asked = 0, memory = 0;
+	char need[STR_HUMAN_SIZE];
+
+	item->code[0] = item->why[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (!may_ask(drain, item, candidates[i].node))
+			continue;
+		asked++;
+		reason = first_refusal(&candidates[i], buf);
+		row = reason ? reason_find(reason->code) : NULL;
+		if (!row)
+			continue;
+		if (row->about == ABOUT_ct || row->about == ABOUT_src) {
+			keep_reason(item, "", reason);
+			return;
+		}
+		memory += row == reason_row(REASON_mem) || row == reason_row(REASON_staging);
+		if (!item->code[0])
+			keep_reason(item, candidates[i].node->id, reason);
+	}
+	if (!asked)
+		str_copy(item->why, sizeof(item->why),
+			 "there is no other host that may be moved onto");
+	else if (memory == asked)
+		str_fmt(item->why, sizeof(item->why), "no host has %s more for %s",
+			str_human_bytes(need, 2 * item->rss_bytes + item->rss_bytes / 10),
+			item->container);
+}
+
+/* --- placing --- */
+
+static void book(struct core *c, const struct drain_item *item, const struct msg_container *facts)
+{
+	struct node *node = nodes_find(&c->nodes, item->target);
+
+	if (!node)
+		return;
+	node->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
+	node->booked_cpu_permille += facts->cpu_permille;
+}
+
+static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+{
+	const struct candidate *best = NULL;
+	struct candidate *candidates;
+	const char *skip[16];
+	struct score_query query;
+	struct place place;
+	size_t n;
+
+	if (item->state != ITEM_waiting ||
+	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
+		return;
+	query = drain_query(c, drain, &place, skip);
+	n = score_rank(&query, &c->nodes, &candidates);
+	for (size_t i = 0; i < n && !best; i++)
+		best = drain_may_use(drain, item, &candidates[i]) ? &candidates[i] : NULL;
+	if (best) {
+		str_copy(item->target, sizeof(item->target), best->node->id);
+		str_copy(item->verdict, sizeof(item->verdict), verdict_word(&best->verdict));
+		item->score = best->score;
+		item->predicted_frozen_ms = best->prediction.frozen_ms;
+		item->predicted_total_ms = best->prediction.total_ms;
+		book(c, item, place.container);
+	} else {
+		item->target[0] = '\0';
+		str_copy(item->verdict, sizeof(item->verdict), "no");
+		drain_say_why(drain, item, candidates, n);
+	}
+	candidates_free(&candidates, n);
+}
+
+static int largest_first(const void *a, const void *b)
+{
+	const struct drain_item *x = a, *y = b;
+
+	if (x->rss_bytes != y->rss_bytes)
+		return x->rss_bytes > y->rss_bytes ? -1 : 1;
+	return strcmp(x->container, y->container);
+}
+
+/* --- the hosts before and after --- */
+
+static struct drain_room *room_of(struct core *c, struct drain *drain, const char *host)
+{
+	const struct node *node = nodes_find(&c->nodes, host);
+	struct drain_room *room;
+
+	for (size_t i = 0; i < drain->n_rooms; i++)
+		if (str_eq(drain->rooms[i].host, host))
+			return &drain->rooms[i];
+	drain->rooms = mem_grow(drain->rooms, drain->n_rooms + 1, sizeof(*drain->rooms));
+	room = &drain->rooms[drain->n_rooms++];
+	*room = (struct drain_room){0};
+	str_copy(room->host, sizeof(room->host), host);
+	if (!node)
+		return room;
+	room->containers = room->containers_after = core_count_places(node);
+	room->hot = room->hot_after = node->load_known ? node_hot(node) : 0;
+	if (node->beat)
+		room->available = room->available_after = node->beat->beat->mem_available_bytes;
+	return room;
+}
+
+static void shift_room(struct core *c, struct drain_room *room, const struct drain_item *item,
+		       bool arrives)
+{
+	const struct node *node = nodes_find(&c->nodes, room->host);
+	const struct msg_beat *beat = node && node->beat ? node->beat->beat : NULL;
+	double share;
+
+	room->containers_after += arrives ? 1 : -1;
+	if (arrives)
+		room->available_after -= room->available_after < item->rss_bytes
+						 ? room->available_after
+						 : item->rss_bytes;
+	else
+		room->available_after += item->rss_bytes;
+	if (!beat || !beat->mem_total_bytes)
+		return;
+	/* Memory is what is known to go along; a host that is hot for another reason stays so. */
+	share = 1 - (double)room->available_after / (double)beat->mem_total_bytes;
+	if (arrives)
+		room->hot_after = share > room->hot_after ? share : room->hot_after;
+	else if (room->hot <= 1 - (double)room->available / (double)beat->mem_total_bytes)
+		room->hot_after = share;
+}
+
+static void look_at_rooms(struct core *c, struct drain *drain)
+{
+	for (size_t i = 0; i < drain->n_hosts; i++)
+		room_of(c, drain, drain->hosts[i]);
+	for (size_t i = 0; i < drain->n_items; i++) {
+		const struct drain_item *item = &drain->items[i];
+
+		if (item->state != ITEM_waiting || !item->target[0])
+			continue;
+		shift_room(c, room_of(c, drain, item->source), item, false);
+		shift_room(c, room_of(c, drain, item->target), item, true);
+	}
+}
+
+/* As many moves at a time as the limits let, none shorter than the longest. */
+static void guess_eta(struct drain *drain)
+{
+	uint64_t lanes = drain->parallel ? drain->parallel : DRAIN_MOVES, sum = 0, longest = 0;
+	uint64_t out = DRAIN_HOST_MOVES * (drain->n_hosts ? drain->n_hosts : 1);
+
+	lanes = lanes < out ? lanes : out;
+	for (size_t i = 0; i < drain->n_items; i++) {
+		uint64_t ms = drain->items[i].target[0] ? drain->items[i].predicted_total_ms : 0;
+
+		sum += ms;
+		longest = ms > longest ? ms : longest;
+	}
+	drain->eta_ms = sum / lanes > longest ? sum / lanes : longest;
+}
+
+void drain_place(struct core *c, struct drain *drain)
+{
+	core_book(c, NULL);
+	qsort(drain->items, drain->n_items, sizeof(*drain->items), largest_first);
+	for (size_t i = 0; i < drain->n_items; i++)
+		place_item(c, drain, &drain->items[i]);
+	look_at_rooms(c, drain);
+	guess_eta(drain);
+}
+
+/* --- what is on the hosts --- */
+
+struct collect {
+	struct drain *drain;
+	size_t added;
+};
+
+static bool has_item(const struct drain *drain, const char *container, const char *host)
+{
+	for (size_t i = 0; i < drain->n_items; i++)
+		if (str_eq(drain->items[i].container, container) &&
+		    str_eq(drain->items[i].source, host))
+			return true;
+	return false;
+}
+
+static void collect_one(void *arg, const struct place *place)
+{
+	struct collect *collect = arg;
+	const struct msg_container *ct = place->container;
+	struct drain_item *item;
+
+	/* What does not run needs no move to let the host go down. */
+	if (place->secondary || !str_eq(ct->status, "running") ||
+	    collect->drain->n_items == DRAIN_ITEMS_MAX ||
+	    has_item(collect->drain, given(ct->id), place->node->id))
+		return;
+	item = drain_add(collect->drain);
+	str_copy(item->container, sizeof(item->container), ct->id);
+	str_copy(item->runtime, sizeof(item->runtime), ct->runtime);
+	str_copy(item->source, sizeof(item->source), place->node->id);
+	item->rss_bytes = ct->rss_bytes;
+	collect->added++;
+}
+
+size_t drain_collect(struct core *c, struct drain *drain)
+{
+	struct collect collect = {.drain = drain};
+
+	for (size_t i = 0; i < drain->n_hosts; i++) {
+		struct node *node = nodes_find(&c->nodes, drain->hosts[i]);
+		struct nodes one = {.v = &node, .n = 1};
+
+		if (node)
+			nodes_each_place(&one, collect_one, &collect);
+	}
+	return collect.added;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * The queue of a drain: each turn it takes note of the moves that ended and begins those that the
+ * limits let. The target is chosen again at that moment: the planned one if it still may be used,
+ * else the best. */
+#include "coordinator/drain_impl.h"
+
+#include "base/mem.h"
+#include "coordinator/core_requests.h"
+#include "coordinator/migrate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LOOK_MS 1000   /* between looks at what waits */
+#define STUCK_MS 10000 /* no host can take it and nothing is under way that may free one */
+#define NO_TARGET_TRIES_MAX 8 /* rankings in vain a turn */
+
+struct drain *core_drain_find(struct core *c, const char *id)
+{
+	for (size_t i = c->n_drains; i-- > 0;)
+		if (str_eq(c->drains[i]->id, id))
+			return c->drains[i];
+	return NULL;
+}
+
+struct drain *core_drain_add(struct core *c, const char *id, const char *kind)
+{
+	c->drains = mem_grow(c->drains, c->n_drains + 1, sizeof(struct drain *));
+	c->drains[c->n_drains] = drain_new(id, kind);
+	return c->drains[c->n_drains++];
+}
+
+struct drain *core_drain_of_host(struct core *c, const char *host)
+{
+	for (size_t i = c->n_drains; i-- > 0;)
+		if (c->drains[i]->state != DRAIN_done && drain_has_host(c->drains[i], host))
+			return c->drains[i];
+	return NULL;
+}
+
+void drain_emit(struct core *c, struct drain *drain, const char *kind, const char *text)
+{
+	char phase[DRAIN_PHASE_SIZE];
+	struct msg_job view;
+
+	drain_job_view(drain, &view, phase);
+	core_emit_view(c, kind, NULL, text, &view);
+}
+
+/* --- moves that ended --- */
+
+static void keep_failure(struct drain_item *item, const struct job *job)
+{
+	const struct msg_answer *said = job->reasons ? job->reasons->answer : NULL;
+
+	item->code[0] = '\0';
+	for (size_t i = 0; said && i < said->reasons.n && !item->code[0]; i++)
+		if (!said->reasons.v[i].warning)
+			str_copy(item->code, sizeof(item->code), said->reasons.v[i].code);
+	str_copy(item->why, sizeof(item->why), job->error);
+}
+
+static void stayed(struct drain *drain, struct drain_item *item, const struct job *job)
+{
+	bool again = drain->state <= DRAIN_paused && item->attempts < DRAIN_ATTEMPTS_MAX &&
+		     !job->cancelled && job->code != ERR_canceled;
+
+	keep_failure(item, job);
+	str_copy(item->tried, sizeof(item->tried), job->target);
+	item->state = again ? ITEM_waiting : ITEM_stays;
+}
+
+static void say_ended(struct core *c, struct drain *drain, const struct drain_item *item,
+		      const struct job *job)
+{
+	char text[400], frozen[STR_HUMAN_SIZE];
+
+	if (item->state == ITEM_moved)
+		str_fmt(text, sizeof(text), "%s: moved to %s, frozen for %s", item->container,
+			item->target, str_human_ms(frozen, item->frozen_us / 1000));
+	else if (item->state == ITEM_waiting)
+		str_fmt(text, sizeof(text), "%s: stayed on %s (%s); another target is tried",
+			item->container, item->source, item->why);
+	else
+		str_fmt(text, sizeof(text), "%s: %s: %s", item->container,
+			outcome_name(job->outcome), item->why);
+	drain_emit(c, drain, "drain.item", text);
+}
+
+/* A HELD move may still end otherwise: it is looked at for as long as the drain lasts. */
+static void watch_item(struct core *c, struct drain *drain, struct drain_item *item)
+{
+	const struct job *job = core_job_find(c, item->job);
+	enum item_state before = item->state;
+
+	if (job && job->stage != STAGE_done && !job->told_end)
+		return;
+	if (!job) {
+		item->state = ITEM_stays;
+		str_copy(item->why, sizeof(item->why), "its job is forgotten: see drover history");
+	} else if (job->outcome == OUTCOME_moved) {
+		item->state = ITEM_moved;
+		item->frozen_us = job->figures.frozen_us;
+		item->code[0] = item->why[0] = '\0';
+		str_copy(item->target, sizeof(item->target), job->target);
+	} else if (job->outcome == OUTCOME_held || job->outcome == OUTCOME_lost) {
+		item->state = job->outcome == OUTCOME_held ? ITEM_held : ITEM_lost;
+		keep_failure(item, job);
+	} else if (job->outcome == OUTCOME_stayed) {
+		stayed(drain, item, job);
+	} else if (job->stage != STAGE_done) {
+		return; /* its source has not said yet that it took it back */
+	} else {
+		item->state = ITEM_stays;
+		keep_failure(item, job);
+	}
+	if (item->state == before)
+		return;
+	drain->dirty = true;
+	if (job)
+		say_ended(c, drain, item, job);
+}
+
+/* --- moves that begin --- */
+
+struct traffic {
+	size_t all, out, in;
+};
+
+static bool under_way(const struct job *job)
+{
+	return !job->probe && !job->outcome && !job->told_end && job->stage < STAGE_retire;
+}
+
+/* What is under way, of this drain or not: in all, out of one host, into one host. */
+static struct traffic traffic_of(const struct core *c, const char *source, const char *target)
+{
+	struct traffic t = {0};
+
+	for (size_t i = 0; i < c->n_jobs; i++) {
+		const struct job *job = c->jobs[i];
+
+		if (!under_way(job))
+			continue;
+		t.all++;
+		t.out += str_eq(job->source, source);
+		t.in += str_eq(job->target, target);
+	}
+	return t;
+}
+
+static bool may_leave(const struct core *c, const struct drain *drain,
+		      const struct drain_item *item)
+{
+	struct traffic t = traffic_of(c, item->source, "");
+	size_t limit = drain->parallel ? drain->parallel : DRAIN_MOVES;
+
+	return drain_count(drain, ITEM_moving) < limit &&
+	       t.all < (limit > DRAIN_MOVES ? limit : DRAIN_MOVES) && t.out < DRAIN_HOST_MOVES;
+}
+
+/* The planned target or the best of the rest, with room for one more arrival. *ret_any: some host
+ * could take it, if only later. */
+static const struct candidate *choose(const struct core *c, const struct drain *drain,
+				      const struct drain_item *item,
+				      const struct candidate *candidates, size_t n, bool *ret_any)
+{
+	const struct candidate *best = NULL;
+
+	*ret_any = false;
+	for (size_t i = 0; i < n; i++) {
+		const struct candidate *one = &candidates[i];
+		bool planned = str_eq(one->node->id, item->target);
+
+		if (!drain_may_use(drain, item, one))
+			continue;
+		*ret_any = true;
+		if (traffic_of(c, "", one->node->id).in >= DRAIN_HOST_MOVES)
+			continue;
+		if (!best || planned)
+			best = one;
+		if (planned)
+			break;
+	}
+	return best;
+}
+
+static int begin(struct core *c, struct drain *drain, struct drain_item *item,
+		 const struct place *place, const char *target, const char *skip[16],
+		 struct err *err)
+{
+	struct job *job;
+	char id[ULID_SIZE];
+
+	ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
+	while (core_job_find(c, id)) /* begun before the coordinator was started again */
+		ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
+	job = core_job_make(c, id, place, (struct msg_strs){skip, drain->n_skip}, drain->user);
+	str_copy(job->parent, sizeof(job->parent), drain->id);
+	str_copy(job->chosen, sizeof(job->chosen), target);
+	if (core_job_begin(c, job, err)) {
+		core_job_drop(c, job);
+		return -err->code;
+	}
+	item->state = ITEM_moving;
+	item->attempts++;
+	item->since_ms = 0;
+	item->code[0] = item->why[0] = '\0';
+	item->predicted_frozen_ms = job->predicted_frozen_ms;
+	str_copy(item->target, sizeof(item->target), target);
+	str_copy(item->job, sizeof(item->job), id);
+	drain->dirty = true;
+	return 0;
+}
+
+static void is_gone(struct core *c, struct drain *drain, struct drain_item *item)
+{
+	char text[200];
+
+	item->state = ITEM_gone;
+	str_fmt(item->why, sizeof(item->why), "it does not run on %s any more", item->source);
+	str_fmt(text, sizeof(text), "%s: %s", item->container, item->why);
+	drain->dirty = true;
+	drain_emit(c, drain, "drain.item", text);
+}
+
+/* No host can take it now. That may be different when what moves has arrived, or when a host that
+ * is not up comes back: only a while of nothing under way settles it. */
+static void wait_or_stay(struct core *c, struct drain *drain, struct drain_item *item,
+			 const struct node *source)
+{
+	char text[400];
+
+	if (source->state != NODE_up || traffic_of(c, "", "").all) {
+		item->since_ms = 0;
+		return;
+	}
+	if (!item->since_ms)
+		item->since_ms = c->now.mono_ms;
+	if (c->now.mono_ms - item->since_ms < STUCK_MS)
+		return;
+	item->state = ITEM_stays;
+	drain->dirty = true;
+	str_fmt(text, sizeof(text), "%s: stays on %s: %s%s%s", item->container, item->source,
+		item->code, *item->code ? ": " : "", item->why);
+	drain_emit(c, drain, "drain.item", text);
+}
+
+/* True when a ranking was made in vain. */
+static bool dispatch(struct core *c, struct drain *drain, struct drain_item *item)
+{
+	const struct candidate *chosen;
+	struct candidate *candidates;
+	const char *skip[16];
+	struct score_query query;
+	struct place place;
+	struct err err = {0};
+	char target[NAME_SIZE] = "";
+	bool any;
+	size_t n;
+
+	if (nodes_find_container(&c->nodes, item->container, item->source, &place, &err) ||
+	    !str_eq(place.container->status, "running")) {
+		const struct node *source = nodes_find(&c->nodes, item->source);
+
+		if (source && source->state == NODE_up && source->caps)
+			is_gone(c, drain, item);
+		return false;
+	}
+	core_book(c, NULL);
+	query = drain_query(c, drain, &place, skip);
+	n = score_rank(&query, &c->nodes, &candidates);
+	chosen = choose(c, drain, item, candidates, n, &any);
+	if (chosen)
+		str_copy(target, sizeof(target), chosen->node->id);
+	else if (!any)
+		drain_say_why(drain, item, candidates, n);
+	candidates_free(&candidates, n);
+	if (!*target && !any)
+		wait_or_stay(c, drain, item, place.node);
+	if (*target && begin(c, drain, item, &place, target, skip, &err))
+		str_copy(item->why, sizeof(item->why), err.text);
+	return !*target;
+}
+
+static void begin_moves(struct core *c, struct drain *drain)
+{
+	size_t in_vain = 0;
+
+	for (size_t i = 0; i < drain->n_items && in_vain < NO_TARGET_TRIES_MAX; i++) {
+		struct drain_item *item = &drain->items[i];
+
+		if (item->state == ITEM_waiting && may_leave(c, drain, item))
+			in_vain += dispatch(c, drain, item);
+	}
+}
+
+/* --- the end --- */
+
+static void list_left(const struct drain *drain, char *text, size_t size)
+{
+	for (size_t i = 0; i < drain->n_items; i++) {
+		const struct drain_item *item = &drain->items[i];
+		size_t used = strlen(text);
+
+		if (item->state == ITEM_moved || item->state == ITEM_gone)
+			continue;
+		str_fmt(text + used, size - used, "%s%s on %s (%s%s%s)", used ? "; " : "",
+			item->container, item->source,
+			*item->code ? item->code : item_state_name(item->state),
+			*item->why ? ": " : "", item->why);
+	}
+}
+
+static void sum_up(struct drain *drain)
+{
+	char hosts[400] = "", left[600] = "";
+	size_t n = drain->n_items - drain_count(drain, ITEM_moved) - drain_count(drain, ITEM_gone);
+
+	for (size_t i = 0; i < drain->n_hosts; i++) {
+		size_t used = strlen(hosts);
+
+		str_fmt(hosts + used, sizeof(hosts) - used, "%s%s", i ? ", " : "", drain->hosts[i]);
+	}
+	list_left(drain, left, sizeof(left));
+	if (n)
+		str_fmt(drain->note, sizeof(drain->note), "%zu left: %s", n, left);
+	else if (str_eq(drain->kind, "evacuate"))
+		str_fmt(drain->note, sizeof(drain->note), "%s %s empty", hosts,
+			drain->n_hosts == 1 ? "is" : "are");
+	else
+		str_fmt(drain->note, sizeof(drain->note), "%s %s back what %s", hosts,
+			drain->n_hosts == 1 ? "has" : "have",
+			drain->n_hosts == 1 ? "it had" : "they had");
+}
+
+static void finish(struct core *c, struct drain *drain)
+{
+	drain->state = DRAIN_done;
+	drain->finished_ms = c->now.wall_ms;
+	drain->dirty = true;
+	sum_up(drain);
+	drain_emit(c, drain, "drain.end", drain->note);
+	core_end_drain_followers(c, drain);
+}
+
+void drain_end(struct core *c, struct drain *drain, const char *why, bool also_moving)
+{
+	struct err err = {0};
+
+	drain->state = DRAIN_ending;
+	drain->dirty = true;
+	str_copy(drain->ended, sizeof(drain->ended), why);
+	for (size_t i = 0; i < drain->n_items; i++) {
+		struct drain_item *item = &drain->items[i];
+		struct job *job;
+
+		if (item->state == ITEM_waiting) {
+			item->state = ITEM_stays;
+			if (!item->why[0])
+				str_copy(item->why, sizeof(item->why),
+					 str_eq(why, "cancel") ? "canceled before its turn"
+							       : "its turn had not come");
+		}
+		job = item->state == ITEM_moving && also_moving ? core_job_find(c, item->job)
+								: NULL;
+		if (job && job->stage < STAGE_hold)
+			migrate_cancel(c, job, "its evacuation was canceled", &err);
+	}
+}
+
+static bool past_deadline(const struct core *c, const struct drain *drain)
+{
+	return drain->deadline_ms && drain->state != DRAIN_ending &&
+	       c->now.wall_ms >= drain->started_ms + drain->deadline_ms;
+}
+
+/* Containers that were started on a host after its plan was made keep it from being empty. */
+static bool has_newcomers(struct core *c, struct drain *drain)
+{
+	if (drain->state != DRAIN_running || !str_eq(drain->kind, "evacuate") ||
+	    !drain_collect(c, drain))
+		return false;
+	drain->dirty = true;
+	return true;
+}
+
+static void run_one(struct core *c, struct drain *drain)
+{
+	for (size_t i = 0; i < drain->n_items; i++)
+		if (drain->items[i].state == ITEM_moving || drain->items[i].state == ITEM_held)
+			watch_item(c, drain, &drain->items[i]);
+	if (past_deadline(c, drain))
+		drain_end(c, drain, "deadline", false);
+	if (drain->state == DRAIN_running)
+		begin_moves(c, drain);
+	if (drain_count(drain, ITEM_moving) || drain_count(drain, ITEM_waiting) ||
+	    drain->state == DRAIN_paused || has_newcomers(c, drain))
+		return;
+	finish(c, drain);
+}
+
+void drains_run(struct core *c)
+{
+	for (size_t i = 0; i < c->n_drains; i++) {
+		struct drain *drain = c->drains[i];
+
+		if (drain->state != DRAIN_done && drain->state != DRAIN_planned &&
+		    (c->drains_due || c->now.mono_ms >= drain->look_ms)) {
+			drain->look_ms = c->now.mono_ms + LOOK_MS;
+			run_one(c, drain);
+		}
+		drain_record(drain, c->effects);
+	}
+	c->drains_due = false;
+}
+
+uint64_t drains_next_ms(const struct core *c)
+{
+	uint64_t next_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < c->n_drains; i++)
+		if (c->drains[i]->state != DRAIN_done && c->drains[i]->look_ms < next_ms)
+			next_ms = c->drains[i]->look_ms;
+	return next_ms;
+}

@@ -35,6 +35,7 @@ void cli_interrupt_reset(void);
 int ask_run(struct cli *cli);    /* one question; again and again with --watch */
 int follow_run(struct cli *cli); /* with progress until the job ends */
 int events_run(struct cli *cli); /* each event as it comes */
+int drain_run(struct cli *cli);  /* a plan, a question, then many moves with progress */
 
 /* Commands that need no coordinator (cli/local.c). */
 int version_run(struct cli *cli);

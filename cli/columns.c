@@ -47,11 +47,11 @@ TEXT(host_state)
 	cell_set(cell, "%s", r->state ? r->state : "unknown");
 	cell->tone = state_tone(r->state);
 	if (r->cordoned) {
-		cell_set(cell, "%s%scordoned",
+		cell_set(cell, "%s%s%s",
 			 heard_of(r) ? ""
 			 : r->state  ? r->state
 				     : "unknown",
-			 heard_of(r) ? "" : ", ");
+			 heard_of(r) ? "" : ", ", r->maintenance ? "maintenance" : "cordoned");
 		cell->tone = heard_of(r) ? TONE_warn : TONE_bad;
 	}
 }

@@ -21,6 +21,7 @@ const char *const command_group_titles[GROUP_COUNT] = {
 #define CTR_OPT  { "CTR",  VALUE_container, AT(request.container), true }
 #define JOB      { "JOB",  VALUE_job,       AT(request.job),       false }
 #define HOST     { "HOST", VALUE_host,      AT(request.host),      false }
+#define HOSTS    { "HOST", VALUE_hosts,     AT(request.hosts),     false, true }
 #define FILE_ARG { "FILE", VALUE_file,      AT(file),              false }
 
 static const struct command commands[] = {
@@ -94,6 +95,57 @@ static const struct command commands[] = {
 		   FLAG(deadline) | FLAG(reason) | FLAG(events),
 	  .run = follow_run, .print = migrate_print },
 
+	{ .name = "evacuate", .aliases = "drain", .group = GROUP_move,
+	  .help = "empty hosts before maintenance",
+	  .more = "Shows where each container would go and which cannot move, asks, then marks all "
+		  "the hosts so that nothing moves onto them and moves their running containers "
+		  "off, largest first, at most two out of a host and two into one at a time. A "
+		  "container whose move fails stays where it runs and is tried on one other host. "
+		  "Nothing is ever stopped. At the deadline no more moves begin.\n"
+		  "Ctrl-C detaches: the evacuation goes on. pause, resume and cancel take the "
+		  "host's name or the id. The hosts stay marked until restore or uncordon.\n"
+		  "Exit code 0: the hosts are empty. 4: something is left, and the last line says "
+		  "what and why.",
+	  .examples = {
+		{ "drover evacuate alpha -m 'new disk'", "plan, question, moves" },
+		{ "drover evacuate alpha beta --dry-run", "only the plan" },
+		{ "drover evacuate alpha -y --deadline 30m", "for scripts" },
+		{ "drover evacuate alpha -y --detach", "print the id and return" } },
+	  .operands = { HOSTS },
+	  .flags = FLAGS_FORM | FLAG(reason) | FLAG(within) | FLAG(parallel) | FLAG(dryrun) |
+		   FLAG(save) | FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach),
+	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
+
+	{ .name = "restore", .group = GROUP_move,
+	  .help = "bring an evacuated host's guests home",
+	  .more = "Lifts the mark of evacuate and moves back those containers that it moved away and "
+		  "that still are where it put them. What was moved elsewhere since stays there.",
+	  .examples = {
+		{ "drover restore alpha", "plan, question, moves" },
+		{ "drover restore alpha --no-return", "only make it a target again" } },
+	  .operands = { HOSTS },
+	  .flags = FLAGS_FORM | FLAG(within) | FLAG(parallel) | FLAG(dryrun) | FLAG(save) |
+		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn),
+	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
+
+	{ .name = "pause", .group = GROUP_move,
+	  .help = "begin no more moves of an evacuation for now",
+	  .more = "Moves under way are finished. JOB is the host's name or the evacuation's id.",
+	  .examples = {
+		{ "drover pause alpha", "the evacuation of alpha" },
+		{ "drover resume alpha", "go on" } },
+	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
+	  .print = plan_print },
+
+	{ .name = "resume", .group = GROUP_move,
+	  .help = "go on with a paused evacuation",
+	  .more = "The opposite of pause.",
+	  .examples = {
+		{ "drover resume alpha", "the evacuation of alpha" },
+		{ "drover job alpha --follow", "watch it" } },
+	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
+	  .print = plan_print },
+
 	{ .name = "jobs", .group = GROUP_move,
 	  .help = "migrations that run or wait",
 	  .more = "With --all also those that have ended lately; history goes further back.",
@@ -125,7 +177,9 @@ static const struct command commands[] = {
 
 	{ .name = "cancel", .group = GROUP_move,
 	  .help = "stop a job; its container stays where it runs",
-	  .more = "A job that is past the point of no return ends as MOVED all the same.",
+	  .more = "A job that is past the point of no return ends as MOVED all the same. Of an "
+		  "evacuation, moves before their freeze are canceled, the others are finished, "
+		  "and no more begin; JOB may be its host.",
 	  .examples = {
 		{ "drover cancel web", "the running job of web" },
 		{ "drover cancel 7QK3 -m 'wrong host'", "by the end of its id, with a reason" } },

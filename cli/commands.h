@@ -23,6 +23,7 @@ struct operand {
 	enum value_kind kind;
 	size_t place;
 	bool optional;
+	bool many; /* takes all that follow */
 };
 
 struct example {

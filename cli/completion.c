@@ -19,6 +19,7 @@ static const char *lister(enum value_kind kind)
 	case VALUE_container:
 		return ASK "ps -o plain -c container 2>/dev/null";
 	case VALUE_host:
+	case VALUE_hosts:
 		return ASK "hosts -o plain -c host 2>/dev/null";
 	case VALUE_job:
 		return ASK "jobs -o plain -c id 2>/dev/null; " ASK

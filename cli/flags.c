@@ -151,6 +151,7 @@ int value_store(struct invocation *in, const char *said, enum value_kind kind, s
 	case VALUE_file:
 		return store_text(said, at, max ? max : 4095, text, err);
 	case VALUE_list:
+	case VALUE_hosts:
 		return store_list(said, at, max, text, err);
 	case VALUE_number:
 		return store_number(said, at, max, text, err);

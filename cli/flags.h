@@ -46,6 +46,7 @@ struct invocation {
 	const char *file;
 	const char *check_file;
 	bool example;
+	const char *save_file;
 	const char *word;
 	const char *second_word;
 };
@@ -62,6 +63,7 @@ enum value_kind {
 	VALUE_text, /* at most max bytes, no control characters */
 	VALUE_file,
 	VALUE_list,   /* names separated by commas */
+	VALUE_hosts,  /* the same, of hosts */
 	VALUE_number, /* max is the limit */
 	VALUE_period, /* seconds, may be left out */
 	VALUE_duration,
@@ -103,6 +105,18 @@ enum value_kind {
 	  "replace a file that is there") \
 	X(public,    0,  "public",     NULL,   VALUE_flag,     AT(public_only), NULL, 0, \
 	  "print the public half of an existing key file") \
+	X(yes,       'y', "yes",       NULL,   VALUE_flag,     AT(request.yes), NULL, 0, \
+	  "do not ask; needed where no terminal is there to answer") \
+	X(dryrun,    0,  "dry-run",    NULL,   VALUE_flag,     AT(request.dry_run), NULL, 0, \
+	  "print the plan and do nothing") \
+	X(parallel,  0,  "parallel",   "N",    VALUE_number,   AT(request.parallel), NULL, 32, \
+	  "moves at a time in the cluster (5)") \
+	X(within,    0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
+	  "begin no more moves after this long (1h); those under way are finished") \
+	X(noreturn,  0,  "no-return",  NULL,   VALUE_flag,     AT(request.no_return), NULL, 0, \
+	  "only lift the mark: bring nothing home") \
+	X(save,      0,  "save",       "FILE", VALUE_file,     AT(save_file), NULL, 4095, \
+	  "write the plan to this file, as JSON") \
 	X(checkfile, 0,  "check",      "FILE", VALUE_file,     AT(check_file), NULL, 4095, \
 	  "only say whether this file is right") \
 	X(example,   0,  "example",    NULL,   VALUE_flag,     AT(example), NULL, 0, \

@@ -100,6 +100,8 @@ static bool take(struct follow *follow, const struct msg *msg, uint64_t now_ms)
 		return false;
 	if (msg->reply->final)
 		return true;
+	if (msg->reply->plan)
+		return true;
 	if (msg->reply->jobs.n)
 		progress_feed(&follow->progress, &msg->reply->jobs.v[0], now_ms);
 	return false;
@@ -175,6 +177,19 @@ static int finish(struct follow *follow, const struct msg_reply *reply)
 	return cli->in.detach ? reply_present(cli, reply) : migrate_print(cli, reply);
 }
 
+static int follow_plan(struct follow *follow, const struct msg_reply *reply, struct err *err)
+{
+	auto_msg struct msg *last = NULL;
+
+	if (reply->final)
+		return plan_print(follow->cli, reply);
+	if (!drain_follow(follow->cli, follow->session, follow->request, reply->plan, &last, err))
+		return plan_print(follow->cli, last->reply);
+	if (err->code == ERR_canceled)
+		return drain_detach(follow->cli, reply->plan);
+	return report_err(follow->cli, "the coordinator cannot be asked", err);
+}
+
 int follow_run(struct cli *cli)
 {
 	struct follow follow = {
@@ -193,6 +208,11 @@ int follow_run(struct cli *cli)
 	code = session_ask(follow.session, &cli->in.request, follow.request, &err);
 	if (!code)
 		code = follow_loop(&follow, &msg, &err);
+	if (!code && msg->reply->plan) {
+		exit_code = follow_plan(&follow, msg->reply, &err);
+		session_close(&follow.session);
+		return exit_code;
+	}
 	if (!code)
 		exit_code = finish(&follow, msg->reply);
 	else if (err.code == ERR_canceled)

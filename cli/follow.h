@@ -10,6 +10,14 @@
 /* Fills what the command table leaves to every request: command, user, defaults. */
 void request_fill(struct cli *cli);
 
+/* Follows the drain whose request `id` was sent (or is taken up anew) until its final reply, which
+ * *ret gets. `first`: its plan as known. -ERR_canceled when interrupted. */
+int drain_follow(struct cli *cli, struct session *session, char id[ULID_SIZE],
+		 const struct msg_plan *first, struct msg **ret, struct err *err);
+
+/* What is printed when a followed drain is left. Returns EXIT_DETACHED. */
+int drain_detach(struct cli *cli, const struct msg_plan *plan);
+
 /* Prints a final reply through the command's row, or reports its error. Returns the exit code. */
 int reply_present(struct cli *cli, const struct msg_reply *reply);
 

@@ -69,8 +69,8 @@ const char *help_usage(const struct command *command, char *buf, size_t size)
 		const struct operand *operand = &command->operands[i];
 		size_t used = strlen(buf);
 
-		str_fmt(buf + used, size - used, operand->optional ? " [%s]" : " %s",
-			operand->name);
+		str_fmt(buf + used, size - used, operand->optional ? " [%s]%s" : " %s%s",
+			operand->name, operand->many ? "..." : "");
 	}
 	return buf;
 }

@@ -39,14 +39,18 @@ static int take_operand(struct walk *walk, const char *text)
 {
 	const struct command *command = walk->in->command;
 	const struct operand *operand = &command->operands[walk->operands];
+	uint64_t max;
 
+	if (walk->operands && command->operands[walk->operands - 1].many)
+		operand = &command->operands[--walk->operands];
 	if (walk->operands == OPERANDS_MAX || !operand->name) {
 		fail(walk->err, ERR_usage, "%s takes no argument \"%.80s\"", command->name, text);
 		return err_fix(walk->err, "see: drover %s --help", command->name);
 	}
 	walk->operands++;
-	return value_store(walk->in, operand->name, operand->kind, operand->place, NULL,
-			   operand->kind == VALUE_text ? 63 : 0, text, walk->err);
+	max = operand->kind == VALUE_text ? 63 : operand->kind == VALUE_hosts ? 64 : 0;
+	return value_store(walk->in, operand->name, operand->kind, operand->place, NULL, max, text,
+			   walk->err);
 }
 
 static error_t on_key(int key, char *text, struct argp_state *state)

@@ -15,6 +15,7 @@ int migrate_print(struct cli *cli, const struct msg_reply *reply);
 int text_print(struct cli *cli, const struct msg_reply *reply);
 int cordon_print(struct cli *cli, const struct msg_reply *reply);
 int history_print(struct cli *cli, const struct msg_reply *reply);
+int plan_print(struct cli *cli, const struct msg_reply *reply);
 
 /* One job as people read it when it is over: outcome, places, downtime by part, what travelled. */
 void summary_print(FILE *out, const struct style *style, const struct msg_job *job);

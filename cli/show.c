@@ -305,6 +305,8 @@ int job_print(struct cli *cli, const struct msg_reply *reply)
 {
 	const struct msg_job *job = reply->jobs.n ? &reply->jobs.v[0] : NULL;
 
+	if (reply->plan)
+		return plan_print(cli, reply);
 	if (!job)
 		return text_print(cli, reply);
 	if (cli->in.format == FORMAT_json) {

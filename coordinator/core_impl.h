@@ -15,7 +15,7 @@
 #define FOLLOWERS_MAX 1024
 #define JOBS_REMEMBERED 1000 /* finished ones; the store keeps more */
 #define DRAINS_REMEMBERED 200
-#define LINGER_MS 5000       /* a job waits this long for a host before its followers are told */
+#define LINGER_MS 5000 /* a job waits this long for a host before its followers are told */
 
 /* A client that hears events: of one job until its end, or of everything. */
 struct follower {

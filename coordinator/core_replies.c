@@ -73,6 +73,7 @@ static void show_host(const struct core *c, const struct node *node, struct msg_
 				 .state = node_state_name(node->state),
 				 .address = node->address,
 				 .cordoned = node->cordoned,
+				 .maintenance = node->maintenance,
 				 .note = *node->note ? node->note : node->cordon_reason,
 				 .hot = node->load_known ? node_hot(node) : 0,
 				 .version = node->version,
@@ -204,13 +205,29 @@ static bool job_wanted(const struct msg_request *request, const struct job *job)
 	return !*host || str_eq(host, job->source) || str_eq(host, job->target);
 }
 
-/* Newest first. */
+static void list_drains(struct core *c, const struct msg_request *request, bool active,
+			bool finished, size_t limit, struct msg_reply *reply)
+{
+	for (size_t i = c->n_drains; i-- > 0 && reply->jobs.n < limit;) {
+		const struct drain *drain = c->drains[i];
+
+		if (given(request->container)[0] || drain->state == DRAIN_planned ||
+		    (given(request->host)[0] && !drain_has_host(drain, request->host)) ||
+		    (drain->state == DRAIN_done ? !finished : !active))
+			continue;
+		drain_job_view(drain, &reply->jobs.v[reply->jobs.n++],
+			       core_scratch(c, 1, DRAIN_PHASE_SIZE));
+	}
+}
+
+/* Newest first, drains before the moves. */
 void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
 		    struct msg_reply *reply)
 {
 	size_t limit = request->limit && request->limit < JOBS_MAX ? request->limit : JOBS_MAX;
 
 	reply->jobs.v = core_scratch(c, limit, sizeof(*reply->jobs.v));
+	list_drains(c, request, active, finished, limit, reply);
 	for (size_t i = c->n_jobs; i-- > 0 && reply->jobs.n < limit;) {
 		const struct job *job = c->jobs[i];
 

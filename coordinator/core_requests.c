@@ -404,13 +404,25 @@ static const struct {
 	const char *command;
 	request_fn *fn;
 } rows[] = {
-	{"status", ask_status},    {"hosts", ask_hosts},     {"ps", ask_ps},
-	{"check", core_ask_check}, {"migrate", ask_migrate}, {"jobs", ask_jobs},
-	{"job", ask_job},          {"watch", ask_watch},     {"cancel", ask_cancel},
-	{"history", ask_history},  {"cordon", ask_cordon},   {"uncordon", ask_uncordon},
-	{"explain", ask_explain},  {"version", ask_version}, {"ping", ask_version},
-	{"evacuate", core_ask_evacuate}, {"restore", core_ask_restore},
-	{"pause", core_ask_pause}, {"resume", core_ask_resume},
+	{"status", ask_status},
+	{"hosts", ask_hosts},
+	{"ps", ask_ps},
+	{"check", core_ask_check},
+	{"migrate", ask_migrate},
+	{"jobs", ask_jobs},
+	{"job", ask_job},
+	{"watch", ask_watch},
+	{"cancel", ask_cancel},
+	{"history", ask_history},
+	{"cordon", ask_cordon},
+	{"uncordon", ask_uncordon},
+	{"explain", ask_explain},
+	{"version", ask_version},
+	{"ping", ask_version},
+	{"evacuate", core_ask_evacuate},
+	{"restore", core_ask_restore},
+	{"pause", core_ask_pause},
+	{"resume", core_ask_resume},
 };
 
 void core_request(struct core *c, uint64_t client, const struct msg *msg, const char *id)

@@ -83,7 +83,7 @@ struct drain {
 	size_t n_hosts;
 	char reason[256], user[NAME_SIZE];
 	enum drain_state state;
-	char ended[16]; /* cancel, deadline */
+	char ended[16];                   /* cancel, deadline */
 	uint64_t started_ms, finished_ms; /* wall clock */
 	uint64_t deadline_ms, parallel;
 	char skip[16][32];

@@ -12,8 +12,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LOOK_MS 1000   /* between looks at what waits */
-#define STUCK_MS 10000 /* no host can take it and nothing is under way that may free one */
+#define LOOK_MS 1000          /* between looks at what waits */
+#define STUCK_MS 10000        /* no host can take it and nothing is under way that may free one */
 #define NO_TARGET_TRIES_MAX 8 /* rankings in vain a turn */
 
 struct drain *core_drain_find(struct core *c, const char *id)
@@ -191,7 +191,7 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		 struct err *err)
 {
 	struct job *job;
-	char id[ULID_SIZE];
+	char id[ULID_SIZE], text[3 * NAME_SIZE + 8];
 
 	ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
 	while (core_job_find(c, id)) /* begun before the coordinator was started again */
@@ -211,6 +211,8 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	str_copy(item->target, sizeof(item->target), target);
 	str_copy(item->job, sizeof(item->job), id);
 	drain->dirty = true;
+	str_fmt(text, sizeof(text), "%s: %s to %s", item->container, item->source, target);
+	drain_emit(c, drain, "drain.item", text);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ enum record_kind {
 	RECORD_work = 2,       /* msg_ask: a job's working set */
 	RECORD_log_source = 3, /* msg_answer: log tail */
 	RECORD_log_target = 4,
-	RECORD_drain = 5, /* msg_reply: the plan of many moves, see drain.h */
+	RECORD_drain = 5,  /* msg_reply: the plan of many moves, see drain.h */
 	RECORD_value = 16, /* text under a key of its own; the last one counts */
 };
 

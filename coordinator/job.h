@@ -67,7 +67,7 @@ struct job {
 	uint64_t held_ms;    /* when hold was answered, and how long it was frozen then */
 	uint64_t held_frozen_us;
 	uint64_t held_wall_ms; /* the same moment, for a coordinator that comes back */
-	bool source_gone; /* S says that it ended while it was held */
+	bool source_gone;      /* S says that it ended while it was held */
 	uint64_t told_progress_ms;
 	enum outcome told; /* what followers were last told as the end */
 	bool told_end;

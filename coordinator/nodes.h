@@ -45,7 +45,7 @@ struct node {
 	enum node_state state;
 	bool enrolled; /* in the roster */
 	bool cordoned;
-	bool maintenance; /* it was evacuated, or is being so */
+	bool maintenance;  /* it was evacuated, or is being so */
 	uint64_t heard_ms; /* its last word */
 	uint64_t since_ms; /* in this state */
 	uint64_t beat_seq;

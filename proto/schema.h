@@ -370,7 +370,8 @@
 	F(list,23, problems, reason, 32) \
 	F(u64, 24, storage_free_bytes) \
 	F(u64, 25, staging_free_bytes) \
-	F(str, 26, arch, 15)
+	F(str, 26, arch, 15) \
+	F(flag,27, maintenance)        /* it was evacuated, or is being so */
 
 #define MSG_job(F) \
 	F(str,  1, id, 26) \

@@ -37,13 +37,33 @@ static int print_noun(struct cli *cli, const struct noun *noun, const void *firs
 	return 0;
 }
 
+/* A line for each host that is not heard: what is listed of it is old. Places come host by host. */
+static void print_unheard(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct style *style = &cli->style;
+
+	for (size_t i = 0; i < reply->places.n; i++) {
+		const struct msg_place *place = &reply->places.v[i];
+
+		if (place->note && *place->note &&
+		    (i == 0 || !str_eq(place->host, reply->places.v[i - 1].host)))
+			fprintf(cli->out, "%s%s%s\n", style_tone(style, TONE_warn), place->note,
+				style_end(style));
+	}
+}
+
 int list_print(struct cli *cli, const struct msg_reply *reply)
 {
 	const struct noun *noun = cli->in.command->noun;
 	struct list list;
+	int rc;
 
 	memcpy(&list, (const char *)reply + noun->place, sizeof(list));
-	return print_noun(cli, noun, list.v, list.n);
+	rc = print_noun(cli, noun, list.v, list.n);
+	if (!rc && noun == &noun_places && cli->in.format != FORMAT_json &&
+	    cli->in.format != FORMAT_plain)
+		print_unheard(cli, reply);
+	return rc;
 }
 
 int history_print(struct cli *cli, const struct msg_reply *reply)
@@ -77,6 +97,9 @@ static void print_cluster(struct cli *cli, const struct msg_cluster *c)
 		fprintf(cli->out, " %s %s%" PRIu64 " held%s", dot, style_tone(style, TONE_bad),
 			c->held, style_end(style));
 	fputc('\n', cli->out);
+	if (c->warning && *c->warning)
+		fprintf(cli->out, "%s%s%s\n", style_tone(style, TONE_bad), c->warning,
+			style_end(style));
 }
 
 static bool job_is_held(const struct msg_job *job)

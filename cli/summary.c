@@ -214,7 +214,8 @@ void job_line_print(FILE *out, const struct style *style, const struct msg_job *
 
 static enum tone event_tone(const struct msg_event *event)
 {
-	static const char *const warn[] = {"host.suspect", "host.cordoned", "host.rebooted"};
+	static const char *const warn[] = {"host.suspect",  "host.seen",    "host.cordoned",
+					   "host.rebooted", "hosts.silent", "coordinator.late"};
 
 	for (size_t i = 0; i < ARRAY_LEN(warn); i++) {
 		if (str_eq(event->kind, warn[i]))

@@ -5,6 +5,7 @@
 #include "coordinator/drain_impl.h"
 
 #include "base/mem.h"
+#include "coordinator/liveness.h"
 #include "coordinator/migrate.h"
 
 #include <inttypes.h>
@@ -224,7 +225,9 @@ static void forget_oldest(struct core *c)
 
 static uint64_t next_timer(const struct core *c)
 {
-	uint64_t next_ms = c->now.mono_ms + c->config.interval_ms, drains_ms = drains_next_ms(c);
+	uint64_t tick_ms =
+		c->config.interval_ms < LIVENESS_TICK_MS ? c->config.interval_ms : LIVENESS_TICK_MS;
+	uint64_t next_ms = c->now.mono_ms + tick_ms, drains_ms = drains_next_ms(c);
 
 	next_ms = drains_ms < next_ms ? drains_ms : next_ms;
 	for (size_t i = 0; i < c->n_jobs; i++) {
@@ -263,22 +266,10 @@ static void begin_turn(struct core *c, struct moment now, struct effects *effect
 	c->effects = effects;
 	if (!c->started_wall_ms)
 		c->started_wall_ms = now.wall_ms;
+	core_pulse(c);
 }
 
 /* --- messages of workers --- */
-
-static void welcome(struct core *c, const struct node *node, const struct msg *msg)
-{
-	struct msg_head head = {.type = MSG_TYPE_welcome, .epoch = c->config.term};
-
-	str_copy(head.request, sizeof(head.request), msg->head.request);
-	effects_ask(c->effects, node->id, head,
-		    &(struct msg_welcome){.interval_ms = c->config.interval_ms,
-					  .epoch = c->config.term,
-					  .coordinator = c->config.id,
-					  .version = DROVER_VERSION},
-		    "");
-}
 
 static void node_news(struct core *c, struct node *node, unsigned news)
 {
@@ -329,7 +320,7 @@ static void feed_message(struct core *c, const struct core_event *event)
 	if (node->state == NODE_dead && before != NODE_dead)
 		core_emit(c, "host.dead", node->id, node->note, NULL);
 	if (msg->head.type == MSG_TYPE_hello)
-		welcome(c, node, msg);
+		core_welcome(c, node, msg->head.request);
 	if (msg->head.type == MSG_TYPE_answer) {
 		job = job_of(c, node, msg->answer->migration, &party);
 		if (job)
@@ -338,23 +329,19 @@ static void feed_message(struct core *c, const struct core_event *event)
 		job = job_of(c, node, msg->progress->migration, &party);
 		if (job)
 			migrate_progress(c, job, party, msg->progress);
+	} else if (msg->head.type == MSG_TYPE_sight) {
+		core_heard_of(c, node, msg->sight);
 	}
 }
 
 /* --- time and roster --- */
 
-static void feed_tick(struct core *c)
+static void feed_tick(struct core *c, bool behind)
 {
-	char kind[32];
-
-	for (size_t i = 0; i < c->nodes.n; i++) {
-		struct node *node = c->nodes.v[i];
-
-		if (!nodes_judge(&c->nodes, node, c->now.mono_ms))
-			continue;
-		str_fmt(kind, sizeof(kind), "host.%s", node_state_name(node->state));
-		core_emit(c, kind, node->id, node->note, NULL);
-	}
+	if (c->pace_due)
+		core_set_pace(c);
+	if (!behind)
+		core_judge_hosts(c);
 	for (size_t i = 0; i < c->n_jobs; i++)
 		migrate_tick(c, c->jobs[i]);
 }
@@ -363,6 +350,7 @@ static void feed_roster(struct core *c, const struct core_event *event)
 {
 	struct node *node = nodes_add(&c->nodes, event->node);
 
+	c->pace_due |= !node->enrolled;
 	node->enrolled = true;
 	str_copy(node->role, sizeof(node->role), "worker");
 	if (event->address && *event->address)
@@ -377,8 +365,9 @@ static void feed_unlist(struct core *c, const struct core_event *event)
 
 	if (!node)
 		return;
+	c->pace_due |= node->enrolled;
 	node->enrolled = false;
-	node->state = NODE_unknown;
+	node_become(node, NODE_unknown, c->now.mono_ms);
 	str_copy(node->note, sizeof(node->note), "not in the roster any more");
 }
 
@@ -388,7 +377,7 @@ void core_feed(struct core *c, const struct core_event *event, struct moment now
 	begin_turn(c, now, effects);
 	switch (event->kind) {
 	case CORE_tick:
-		feed_tick(c);
+		feed_tick(c, event->behind);
 		break;
 	case CORE_roster:
 		feed_roster(c, event);

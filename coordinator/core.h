@@ -14,7 +14,7 @@ struct core;
 struct core_config {
 	char id[NAME_SIZE];
 	uint64_t term; /* of this coordinator's leadership, from the store; grows at each start */
-	uint64_t interval_ms;
+	uint64_t interval_ms; /* of beats at least; grows with the number of hosts */
 	unsigned headroom_percent;
 };
 
@@ -25,7 +25,7 @@ struct moment {
 };
 
 enum core_event_kind {
-	CORE_tick,    /* time has passed */
+	CORE_tick,    /* time has passed; behind: there is more to be heard than was fed */
 	CORE_roster,  /* node: is a worker of the roster, at address, ssh_port */
 	CORE_unlist,  /* node: is not any more */
 	CORE_message, /* msg from the authenticated worker node, at address (may be NULL) */
@@ -42,6 +42,7 @@ struct core_event {
 	const struct msg *msg;
 	uint64_t client; /* opaque, not 0 */
 	const char *id;
+	bool behind;
 };
 
 struct core *core_new(const struct core_config *config);

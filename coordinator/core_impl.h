@@ -43,6 +43,7 @@ struct core {
 	uint64_t epoch; /* of the last handover */
 	uint64_t event_seq;
 	uint64_t started_wall_ms;
+	bool pace_due; /* the number of hosts has changed */
 	struct moment now;       /* of this turn */
 	struct effects *effects; /* of this turn */
 	struct scratch_block *scratch;
@@ -72,6 +73,25 @@ void core_job_drop(struct core *c, struct job *job);
 
 /* Sets each node's bookings from the jobs in flight, leaving one out (may be NULL). */
 void core_book(struct core *c, const struct job *except);
+
+/* --- core_liveness.c --- */
+
+void core_welcome(struct core *c, const struct node *node, const char *request);
+
+/* Before anything else of a turn. */
+void core_pulse(struct core *c);
+
+/* Judges silence; asks peers about suspects. Only when everything that came was heard. */
+void core_judge_hosts(struct core *c);
+
+/* What a peer says of a suspect. */
+void core_heard_of(struct core *c, const struct node *peer, const struct msg_sight *said);
+
+/* After the number of hosts has changed: the interval that fits, told to all. */
+void core_set_pace(struct core *c);
+
+/* The warning while too many hosts are silent at once, else "". */
+void core_mass_text(const struct core *c, char *ret_text, size_t size);
 
 /* --- core_follow.c --- */
 

@@ -5,6 +5,7 @@
 #include "coordinator/core_impl.h"
 
 #include "base/mem.h"
+#include "coordinator/liveness.h"
 
 #include <string.h>
 
@@ -80,6 +81,8 @@ static void show_host(const struct core *c, const struct node *node, struct msg_
 				 .containers = core_count_places(node)};
 	if (node->heard_ms)
 		ret->age_ms = c->now.mono_ms - node->heard_ms;
+	if (node->enquiry && node->enquiry->seen_ms)
+		ret->seen_by = node->enquiry->seen_by;
 	if (caps) {
 		ret->kernel = caps->kernel;
 		ret->criu_version = caps->criu_version;
@@ -161,6 +164,24 @@ static bool place_wanted(const struct msg_request *request, const struct place *
 	return host_wanted(request, place->node->id);
 }
 
+/* Why nothing is known of a host's containers now; NULL when it is. */
+static const char *place_note(struct core *c, const struct node *node)
+{
+	char *text;
+
+	if (node->state == NODE_up)
+		return NULL;
+	text = core_scratch(c, 1, 256);
+	if (node->state == NODE_suspect)
+		str_fmt(text, 256, "as %s said %.0f s ago%s%s", node->id,
+			(double)(c->now.mono_ms - node->heard_ms) / 1000, *node->note ? "; " : "",
+			node->note);
+	else
+		str_fmt(text, 256, "%s is %s: unknown, not dead", node->id,
+			node->state == NODE_dead ? "lost" : "not heard of");
+	return text;
+}
+
 static void show_place(void *arg, const struct place *place)
 {
 	struct place_walk *walk = arg;
@@ -182,6 +203,7 @@ static void show_place(void *arg, const struct place *place)
 	}
 	if (place->node->state == NODE_dead)
 		ret->container->status = "unknown";
+	ret->note = place_note(walk->c, place->node);
 	job = core_job_moving(walk->c, place->container->id, place->node->id, NULL);
 	ret->job = job ? job->id : NULL;
 }
@@ -270,13 +292,16 @@ void core_list_candidates(struct core *c, const struct candidate *candidates, si
 void core_describe(struct core *c, struct msg_reply *reply)
 {
 	struct msg_cluster *cluster = core_scratch(c, 1, sizeof(*cluster));
+	char *warning = core_scratch(c, 1, 256);
 
 	*cluster = (struct msg_cluster){.coordinator = c->config.id,
 					.version = DROVER_VERSION,
 					.epoch = c->config.term,
 					.up_ms = c->now.wall_ms - c->started_wall_ms,
 					.jobs_running = core_jobs_running(c),
-					.interval_ms = c->config.interval_ms};
+					.interval_ms = c->nodes.interval_ms};
+	core_mass_text(c, warning, 256);
+	cluster->warning = *warning ? warning : NULL;
 	for (size_t i = 0; i < c->nodes.n; i++) {
 		if (!c->nodes.v[i]->enrolled)
 			continue;

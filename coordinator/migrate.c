@@ -6,6 +6,7 @@
 #include "coordinator/migrate.h"
 
 #include "base/mem.h"
+#include "coordinator/liveness.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -221,6 +222,10 @@ static bool is_lost(const struct core *c, enum patience patience, const char *id
 
 	if (patience == PATIENCE_endless || !node)
 		return false;
+	if (node->left) /* a worker that was stopped may be started again, as one that is killed */
+		return c->now.mono_ms - node->heard_ms >=
+		       (patience == PATIENCE_suspect ? liveness_suspect_after_ms(&c->nodes)
+						     : liveness_dead_after_ms(&c->nodes));
 	return node->state == NODE_dead ||
 	       (patience == PATIENCE_suspect && node->state == NODE_suspect);
 }

@@ -4,12 +4,11 @@
 #include "coordinator/nodes.h"
 
 #include "base/mem.h"
+#include "coordinator/liveness.h"
 
 #include <string.h>
 
 #define EWMA_WEIGHT 0.3
-#define SUSPECT_FLOOR_MS 3000
-#define DEAD_FLOOR_MS 10000
 #define SHIFT_MS 60000 /* twice the longest pause between two CAPS */
 
 static const char *const state_names[] = {[NODE_unknown] = "unknown",
@@ -43,6 +42,7 @@ void nodes_done(struct nodes *nodes)
 
 		while (node->shifts)
 			shift_drop(&node->shifts);
+		free(node->enquiry);
 		msg_free(&node->beat);
 		msg_free(&node->caps);
 		free(node);
@@ -213,71 +213,72 @@ static unsigned hear_caps(struct node *node, const struct msg *msg, uint64_t now
 	return news;
 }
 
-static void become(struct node *node, enum node_state state, uint64_t now_ms)
+void node_become(struct node *node, enum node_state state, uint64_t now_ms)
 {
 	node->state = state;
 	node->since_ms = now_ms;
+	node->note[0] = '\0';
+	if (state == NODE_suspect)
+		return;
+	free(node->enquiry);
+	node->enquiry = NULL;
+}
+
+static const char *instance_of(const struct msg *msg)
+{
+	switch (msg->head.type) {
+	case MSG_TYPE_hello:
+		return given(msg->hello->instance);
+	case MSG_TYPE_beat:
+		return msg->beat->instance;
+	case MSG_TYPE_caps:
+		return msg->caps->instance;
+	default:
+		return NULL;
+	}
+}
+
+/* Bye comes by another connection than beats, and may overtake them. */
+static bool is_late(struct node *node, const struct msg *msg)
+{
+	const char *instance = instance_of(msg);
+
+	node->left = node->left && (!instance || str_eq(instance, node->instance));
+	return node->left;
+}
+
+static void hear_bye(struct node *node, const struct msg_bye *bye, uint64_t now_ms)
+{
+	node->left = true;
+	node_become(node, NODE_dead, now_ms);
+	str_fmt(node->note, sizeof(node->note),
+		"its worker has stopped%s%s; its containers are unknown, not dead",
+		given(bye->reason)[0] ? ": " : "", given(bye->reason));
 }
 
 unsigned nodes_hear(struct nodes *nodes, struct node *node, const struct msg *msg, uint64_t now_ms)
 {
 	unsigned news = NODE_NEWS_none;
 
-	(void)nodes;
+	if (is_late(node, msg))
+		return news;
 	node->heard_ms = now_ms;
 	if (msg->head.type == MSG_TYPE_bye) {
-		become(node, NODE_dead, now_ms);
-		str_fmt(node->note, sizeof(node->note), "its worker has stopped: %s",
-			given(msg->bye->reason));
-		return NODE_NEWS_none;
+		hear_bye(node, msg->bye, now_ms);
+		return news;
 	}
 	if (msg->head.type == MSG_TYPE_hello) {
 		news = hear_identity(node, msg->hello->boot_id, msg->hello->instance);
 		str_copy(node->version, sizeof(node->version), msg->hello->version);
 	} else if (msg->head.type == MSG_TYPE_beat) {
+		liveness_beat(nodes, node, now_ms);
 		news = hear_beat(node, msg);
 	} else if (msg->head.type == MSG_TYPE_caps) {
 		news = hear_caps(node, msg, now_ms);
 	}
 	if (node->state != NODE_up) {
-		become(node, NODE_up, now_ms);
-		node->note[0] = '\0';
+		node_become(node, NODE_up, now_ms);
 		news |= NODE_NEWS_up;
 	}
 	return news;
-}
-
-static uint64_t at_least(uint64_t value, uint64_t floor)
-{
-	return value < floor ? floor : value;
-}
-
-uint64_t nodes_suspect_after_ms(const struct nodes *nodes)
-{
-	return at_least(3 * nodes->interval_ms, SUSPECT_FLOOR_MS);
-}
-
-uint64_t nodes_dead_after_ms(const struct nodes *nodes)
-{
-	return at_least(10 * nodes->interval_ms, DEAD_FLOOR_MS);
-}
-
-bool nodes_judge(const struct nodes *nodes, struct node *node, uint64_t now_ms)
-{
-	uint64_t silence_ms = now_ms > node->heard_ms ? now_ms - node->heard_ms : 0;
-	enum node_state state = node->state;
-
-	if (state == NODE_unknown || state == NODE_dead)
-		return false; /* only a word changes these */
-	if (silence_ms >= nodes_dead_after_ms(nodes))
-		state = NODE_dead;
-	else if (silence_ms >= nodes_suspect_after_ms(nodes))
-		state = NODE_suspect;
-	if (state == node->state)
-		return false;
-	become(node, state, now_ms);
-	if (state == NODE_dead)
-		str_copy(node->note, sizeof(node->note),
-			 "lost: its containers are unknown, not dead");
-	return true;
 }

@@ -4,10 +4,10 @@
  * alive, smoothed loads, the cordon flag, and which container is where. Pure: time comes in as
  * `now_ms` (monotonic). Nodes are kept sorted by id, so that every listing has one order.
  *
- *            a word               no beat for max(3 i, 3 s)        max(10 i, 10 s)
- *   unknown ───────▶ up ────────────────────▶ suspect ────────────────────▶ dead
- *                    ▲                           │                           │
- *                    └───────────────── a word ──┴───────────────────────────┘
+ *            a word      silence, liveness.h     nobody reaches it, or bye
+ *   unknown ───────▶ up ─────────────────▶ suspect ────────────────────▶ dead
+ *                    ▲                        │                           │
+ *                    └────────────── a word ──┴───────────────────────────┘
  *
  * Missed beats authorise nothing: a host that is not up is no target, and that is all. A lost
  * host's containers are unknown, not dead. */
@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "coordinator/phi.h"
 #include "proto/msg.h"
 
 #include <stdbool.h>
@@ -46,8 +47,12 @@ struct node {
 	bool enrolled; /* in the roster */
 	bool cordoned;
 	bool maintenance;  /* it was evacuated, or is being so */
+	bool left;         /* said bye: more words of that process are late ones */
 	uint64_t heard_ms; /* its last word */
+	uint64_t beat_ms;  /* its last beat */
 	uint64_t since_ms; /* in this state */
+	struct arrivals arrivals;
+	struct enquiry *enquiry; /* while it is suspect, liveness.h */
 	uint64_t beat_seq;
 	char boot_id[37];
 	char instance[ULID_SIZE];
@@ -68,7 +73,12 @@ struct node {
 struct nodes {
 	struct node **v;
 	size_t n;
-	uint64_t interval_ms;
+	uint64_t interval_ms;  /* that workers beat at */
+	uint64_t listening_ms; /* silence before this moment is the coordinator's own */
+	uint64_t grace_ms;     /* until then hosts without a beat are not judged */
+	uint64_t turn_ms, swept_ms;
+	bool mass_loss; /* too many fell silent at once: nobody becomes dead */
+	size_t silent, living;
 };
 
 void nodes_init(struct nodes *nodes, uint64_t interval_ms);
@@ -89,14 +99,15 @@ enum node_news {
 };
 
 /* Notes any message of a node, and the contents of those that describe it (hello, beat, caps, bye).
- * A beat older than one already seen is only a sign of life. Returns enum node_news bits. */
+ * A beat older than one already seen is only a sign of life; what a worker that said bye had still
+ * on its way is nothing. Returns enum node_news bits. */
 unsigned nodes_hear(struct nodes *nodes, struct node *node, const struct msg *msg, uint64_t now_ms);
 
-/* Judges one node's silence; true when its state changed. Drain the sockets first. */
+/* Judges one node's silence (liveness.c); true when its state changed. Drain the sockets first. */
 bool nodes_judge(const struct nodes *nodes, struct node *node, uint64_t now_ms);
 
-uint64_t nodes_suspect_after_ms(const struct nodes *nodes);
-uint64_t nodes_dead_after_ms(const struct nodes *nodes);
+/* Changes the state; one that is not suspect any more has no enquiry. */
+void node_become(struct node *node, enum node_state state, uint64_t now_ms);
 
 const char *node_state_name(enum node_state state);
 

@@ -39,6 +39,7 @@ struct server {
 	struct effects effects;
 	struct routes routes;
 	struct log_limit bad_messages;
+	bool behind; /* a socket had more than one turn takes */
 	uint64_t *gone; /* clients that a send did not reach */
 	size_t n_gone;
 	int signals;
@@ -145,6 +146,7 @@ static void drain(struct server *s, struct bus_sock *sock)
 			log_warn("message dropped: %s\tnode=%s address=%s", err.text, from.id,
 				 from.address);
 	}
+	s->behind = true;
 }
 
 /* --- effects out --- */
@@ -239,7 +241,8 @@ static int turn(struct server *s, struct err *err)
 
 	while (s->n_gone)
 		feed(s, &(struct core_event){.kind = CORE_gone, .client = s->gone[--s->n_gone]});
-	feed(s, &(struct core_event){.kind = CORE_tick});
+	feed(s, &(struct core_event){.kind = CORE_tick, .behind = s->behind});
+	s->behind = false;
 	rc = commit(s, err);
 	if (rc)
 		return rc;

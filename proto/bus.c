@@ -28,6 +28,8 @@ static const struct { enum msg_type type; unsigned roles; } senders[] = {
 	{ MSG_TYPE_request,  ROLE_operator },
 	{ MSG_TYPE_reply,    ROLE_coordinator },
 	{ MSG_TYPE_event,    ROLE_coordinator },
+	{ MSG_TYPE_probe,    ROLE_coordinator },
+	{ MSG_TYPE_sight,    ROLE_worker },
 };
 /* clang-format on */
 

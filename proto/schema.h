@@ -307,6 +307,19 @@
 #define MSG_bye(F) \
 	F(str, 1, reason, 255)
 
+/* Does that host answer you? Asked by a coordinator that does not hear it. */
+#define MSG_probe(F) \
+	F(str, 1, host, 63)            /* in the roster */ \
+	F(str, 2, address, 63)         /* as the coordinator knows it */ \
+	F(u64, 3, port) \
+	F(u64, 4, deadline_ms)         /* from receipt */
+
+#define MSG_sight(F) \
+	F(str, 1, host, 63) \
+	F(flag,2, reached)             /* its SSH server greeted, or its kernel refused */ \
+	F(flag,3, tried)               /* absent: nobody can say, and error tells why */ \
+	F(str, 4, error, 255)
+
 /* Command line ↔ coordinator. */
 #define MSG_request(F) \
 	F(str,  1, command, 31)        /* cli/commands name */ \
@@ -371,7 +384,8 @@
 	F(u64, 24, storage_free_bytes) \
 	F(u64, 25, staging_free_bytes) \
 	F(str, 26, arch, 15) \
-	F(flag,27, maintenance)        /* it was evacuated, or is being so */
+	F(flag,27, maintenance)        /* it was evacuated, or is being so */ \
+	F(str, 28, seen_by, 63)        /* the host that reaches it while the coordinator does not */
 
 #define MSG_job(F) \
 	F(str,  1, id, 26) \
@@ -425,7 +439,8 @@
 	F(u64,  4, age_ms) \
 	F(str,  5, host_state, 15) \
 	F(str,  6, verdict, 15) \
-	F(list, 7, reasons, reason, 32)
+	F(list, 7, reasons, reason, 32) \
+	F(str,  8, note, 255)          /* why nothing is known of it now */
 
 #define MSG_cluster(F) \
 	F(str, 1, coordinator, 63) \
@@ -437,7 +452,8 @@
 	F(u64, 7, containers) \
 	F(u64, 8, jobs_running) \
 	F(u64, 9, held) \
-	F(u64,10, interval_ms)
+	F(u64,10, interval_ms) \
+	F(str,11, warning, 255)
 
 /* One container of a plan: where it is, where it is to go, and what became of it. */
 #define MSG_item(F) \
@@ -521,7 +537,9 @@
 	X(bye,     10) \
 	X(request, 11) \
 	X(reply,   12) \
-	X(event,   13)
+	X(event,   13) \
+	X(probe,   14) \
+	X(sight,   15)
 /* clang-format on */
 
 struct msg_bin {

@@ -90,6 +90,10 @@ TABLE(request, F_request)
 TABLE(reply, F_reply)
 #define F_event(kind, key, name, ...) ROW_##kind(event, key, name, ##__VA_ARGS__)
 TABLE(event, F_event)
+#define F_probe(kind, key, name, ...) ROW_##kind(probe, key, name, ##__VA_ARGS__)
+TABLE(probe, F_probe)
+#define F_sight(kind, key, name, ...) ROW_##kind(sight, key, name, ##__VA_ARGS__)
+TABLE(sight, F_sight)
 
 static const struct table *const messages[] = {
 #define X(name, number) [number] = &table_##name,

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "discovery/discovery.h"
 #include "proto/bus.h"
+#include "worker/probes.h"
 #include "worker/senders.h"
 #include "worker/tell.h"
 
@@ -27,7 +28,9 @@
 
 #define LINKS_MAX 8
 #define HELLO_EVERY_MS 2000
-#define SILENT_MS 25000
+#define HELLO_WELCOMED_MS 10000
+#define INTERVAL_LEAST_MS 100
+#define INTERVAL_MOST_MS 60000
 #define COMMANDS_PORT 7400
 
 /* A coordinator that was found. */
@@ -37,6 +40,7 @@ struct link {
 	uint16_t port, beats_port;
 	struct bus_sock *dealer, *pub;
 	bool welcomed;
+	uint64_t interval_ms; /* of beats, as it asked */
 	uint64_t next_hello_ms, last_ms;
 };
 
@@ -54,6 +58,9 @@ struct side {
 	struct link *asker; /* who is answered: the one that asked last */
 	struct senders *senders;
 	struct tells *tells;
+	struct probes *probes;
+	uint64_t interval_ms; /* that the executor beats at; 0 = its own */
+	bool said_bye;
 	char instance[ULID_SIZE];
 	struct msg *caps; /* the last capability record, for coordinators that come later */
 	bool stopping;
@@ -142,6 +149,16 @@ static void on_stranger(void *arg, enum discovery_event event, const struct disc
 	(void)peer;
 }
 
+/* More hosts say hello less often: it grows with the interval of beats. */
+static uint64_t hello_every_ms(const struct link *l)
+{
+	uint64_t every_ms = 5 * l->interval_ms;
+
+	if (!l->welcomed)
+		return HELLO_EVERY_MS;
+	return every_ms < HELLO_WELCOMED_MS ? HELLO_WELCOMED_MS : every_ms;
+}
+
 static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 {
 	struct msg_hello hello = {.node = options_str(s->options, OPT_node_id),
@@ -152,7 +169,7 @@ static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 	struct msg_head head = msg_head_new(MSG_TYPE_hello, 0, NULL);
 
 	/* Welcomes answer hellos: a coordinator that answers none may have moved. */
-	if (l->dealer && now_ms - l->last_ms > SILENT_MS) {
+	if (l->dealer && now_ms - l->last_ms > hello_every_ms(l) * 5 / 2) {
 		l->welcomed = false;
 		l->last_ms = now_ms;
 		discovery_refresh(s->discovery, l->id);
@@ -163,7 +180,7 @@ static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 		l->next_hello_ms = 0;
 	if (l->dealer && now_ms >= l->next_hello_ms) {
 		bus_send(l->dealer, NULL, &head, &hello, NULL);
-		l->next_hello_ms = now_ms + (l->welcomed ? 5 * HELLO_EVERY_MS : HELLO_EVERY_MS);
+		l->next_hello_ms = now_ms + hello_every_ms(l);
 	}
 }
 
@@ -190,6 +207,44 @@ static void refuse_ask(struct link *l, const struct msg *m, const struct err *wh
 	bus_send(l->dealer, NULL, &head, &answer, NULL);
 }
 
+/* Whoever wants beats most often gets them; the others hear more than they need. */
+static void set_pace(struct side *s)
+{
+	struct wire_pace pace = {.head = {WIRE_MAGIC, WIRE_PACE}, .interval_ms = INTERVAL_MOST_MS};
+
+	for (size_t i = 0; i < s->n_links; i++)
+		if (s->links[i].interval_ms && s->links[i].interval_ms < pace.interval_ms)
+			pace.interval_ms = s->links[i].interval_ms;
+	if (pace.interval_ms == s->interval_ms)
+		return;
+	s->interval_ms = pace.interval_ms;
+	if (send(s->executor, &pace, sizeof(pace), MSG_NOSIGNAL) < 0)
+		s->stopping = true;
+}
+
+static void on_welcome(struct side *s, struct link *l, const struct msg_welcome *welcome)
+{
+	uint64_t ms = welcome->interval_ms;
+
+	if (!l->welcomed)
+		log_info("welcomed\tcoordinator=%s term=%llu interval_ms=%llu", l->id,
+			 (unsigned long long)welcome->epoch, (unsigned long long)ms);
+	l->interval_ms = ms < INTERVAL_LEAST_MS  ? INTERVAL_LEAST_MS
+			 : ms > INTERVAL_MOST_MS ? INTERVAL_MOST_MS
+						 : ms;
+	set_pace(s);
+	l->welcomed = true;
+}
+
+static void on_sight(void *arg, size_t tag, const struct msg_sight *sight)
+{
+	struct side *s = arg;
+	struct msg_head head = msg_head_new(MSG_TYPE_sight, 0, NULL);
+
+	if (s->links[tag].dealer)
+		bus_send(s->links[tag].dealer, NULL, &head, sight, NULL);
+}
+
 static void on_message(struct side *s, struct link *l, const struct msg *m)
 {
 	static struct wire_ask ask;
@@ -197,12 +252,11 @@ static void on_message(struct side *s, struct link *l, const struct msg *m)
 
 	l->last_ms = clock_mono_ms();
 	if (m->head.type == MSG_TYPE_welcome) {
-		if (!l->welcomed)
-			log_info("welcomed\tcoordinator=%s term=%llu", l->id,
-				 (unsigned long long)m->welcome->epoch);
-		l->welcomed = true;
+		on_welcome(s, l, m->welcome);
 		send_caps(s, l);
 	}
+	if (m->head.type == MSG_TYPE_probe)
+		probes_start(s->probes, (size_t)(l - s->links), m->probe, l->last_ms);
 	if (m->head.type != MSG_TYPE_ask)
 		return;
 	if (bus_ask(m->ask, m->head.request, &ask, &err)) {
@@ -233,6 +287,16 @@ static void drain(struct side *s, struct link *l)
 
 /* --- from the executor --- */
 
+static void say_bye(struct side *s, const struct msg_bye *bye)
+{
+	struct msg_head head = msg_head_new(MSG_TYPE_bye, 0, NULL);
+
+	for (size_t i = 0; !s->said_bye && i < s->n_links; i++)
+		if (s->links[i].dealer)
+			bus_send(s->links[i].dealer, NULL, &head, bye, NULL);
+	s->said_bye = true;
+}
+
 static void forward(struct side *s, const struct wire_out *out, const void *body)
 {
 	auto_msg struct msg *m = NULL;
@@ -251,6 +315,10 @@ static void forward(struct side *s, const struct wire_out *out, const void *body
 		if (s->asker && s->asker->dealer &&
 		    bus_send(s->asker->dealer, NULL, &head, m->body, &err))
 			log_debug("to %s: %s", s->asker->id, err.text);
+		return;
+	}
+	if (out->type == MSG_TYPE_bye) {
+		say_bye(s, m->bye);
 		return;
 	}
 	for (size_t i = 0; i < s->n_links && out->type != MSG_TYPE_caps; i++)
@@ -372,6 +440,7 @@ static int open_all(struct side *s, struct err *err)
 		rc = -err->code;
 	if (rc)
 		return rc;
+	s->probes = probes_new(s->roster, on_sight, s);
 	s->senders = senders_new(s->options, s->roster, s->executor);
 	rc = tells_new(s->options, s->roster, s->executor, &s->tells, err);
 	return rc ? rc : find_coordinators(s, err);
@@ -379,12 +448,13 @@ static int open_all(struct side *s, struct err *err)
 
 static void turn(struct side *s, int signals)
 {
-	struct bus_poll_item items[4 + LINKS_MAX + SENDERS_MAX + 2 * TELLS_MAX + 1] = {
+	struct bus_poll_item items[4 + LINKS_MAX + SENDERS_MAX + 2 * TELLS_MAX + 1 + PROBES_MAX] = {
 		{.fd = s->executor},
 		{.fd = discovery_fd(s->discovery)},
 		{.fd = signals},
 		{.fd = s->announcer ? discovery_fd(s->announcer) : -1}};
 	size_t n = 4, senders_at = n + s->n_links, tells_at = senders_at + SENDERS_MAX;
+	size_t probes_at = tells_at + 2 * TELLS_MAX + 1;
 	uint64_t now_ms = clock_mono_ms();
 	struct err err;
 
@@ -394,21 +464,28 @@ static void turn(struct side *s, int signals)
 		items[n] = (struct bus_poll_item){.fd = senders_fd(s->senders, i)};
 	for (size_t i = 0; i < 2 * TELLS_MAX + 1; i++, n++)
 		items[n] = (struct bus_poll_item){.fd = tells_fd(s->tells, i)};
-	if (bus_poll(items, n, 500, &err) < 0)
+	for (size_t i = 0; i < PROBES_MAX; i++, n++)
+		items[n] = probes_item(s->probes, i);
+	if (bus_poll(items, n, probes_timeout_ms(s->probes, now_ms, 500), &err) < 0)
 		log_warn("poll: %s", err.text);
-	if (items[2].ready)
+	now_ms = clock_mono_ms();
+	if (items[2].ready) {
+		say_bye(s, &(struct msg_bye){.reason = "told to stop"});
 		s->stopping = true;
+	}
 	if (items[0].ready)
 		on_executor(s);
 	for (size_t i = 4; i < senders_at; i++)
 		if (items[i].ready && s->links[i - 4].dealer)
 			drain(s, &s->links[i - 4]);
-	for (size_t i = tells_at; i < n; i++)
+	for (size_t i = tells_at; i < probes_at; i++)
 		if (items[i].ready)
 			tells_dispatch(s->tells, i - tells_at);
 	for (size_t i = senders_at; i < tells_at; i++)
 		if (items[i].ready)
 			senders_dispatch(s->senders, i - senders_at);
+	for (size_t i = probes_at; i < n; i++)
+		probes_dispatch(s->probes, i - probes_at, &items[i], now_ms);
 	if (items[1].ready)
 		discovery_dispatch(s->discovery);
 	if (items[3].ready)
@@ -423,6 +500,7 @@ static void close_all(struct side *s)
 		bus_sock_free(&s->links[i].dealer);
 		bus_sock_free(&s->links[i].pub);
 	}
+	probes_free(&s->probes);
 	senders_free(&s->senders);
 	tells_free(&s->tells);
 	discovery_free(&s->discovery);
@@ -433,7 +511,7 @@ static void close_all(struct side *s)
 	keys_wipe(&s->keys);
 }
 
-int bus_side_main(int executor_fd, const struct options *options)
+int bus_side_main(int executor_fd, const struct options *options, const char *instance)
 {
 	struct side *s = mem_new_of(struct side);
 	struct err err = {0};
@@ -442,7 +520,7 @@ int bus_side_main(int executor_fd, const struct options *options)
 
 	s->options = options;
 	s->executor = executor_fd;
-	ulid_new(s->instance, clock_wall_ms());
+	str_copy(s->instance, sizeof(s->instance), instance);
 	file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", s->boot_id, sizeof(s->boot_id));
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);

@@ -9,8 +9,9 @@
 #include "worker/wire.h"
 
 /* Reads keys and roster, drops to the unprivileged user, and serves until the executor's socket
- * closes or SIGTERM comes. Returns the process's exit code. */
-int bus_side_main(int executor_fd, const struct options *options);
+ * closes or SIGTERM comes. instance, a ULID, names this run of the worker. Returns the process's
+ * exit code. */
+int bus_side_main(int executor_fd, const struct options *options, const char *instance);
 
 /* msg_ask → wire_ask. -ERR_protocol names the first field that does not fit. Pure. */
 int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *ret, struct err *err);

@@ -160,6 +160,15 @@ static void on_told(struct executor *x, struct wire_told *in)
 	recover_told(x, told);
 }
 
+static void on_pace(struct executor *x, const struct wire_pace *pace)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	x->interval_ms = pace->interval_ms < 100 ? 100 : pace->interval_ms;
+	if (x->next_beat_ms > now_ms + x->interval_ms)
+		x->next_beat_ms = now_ms + x->interval_ms;
+}
+
 /* False when the bus side has closed its end. */
 static bool on_bus(struct executor *x)
 {
@@ -168,6 +177,7 @@ static bool on_bus(struct executor *x)
 		struct wire_ask ask;
 		struct wire_sent sent;
 		struct wire_told told;
+		struct wire_pace pace;
 	} in;
 	ssize_t n = recv(x->bus, &in, sizeof(in), MSG_DONTWAIT);
 
@@ -181,6 +191,8 @@ static bool on_bus(struct executor *x)
 		on_sent(x, &in.sent);
 	} else if (in.head.kind == WIRE_TOLD && n == sizeof(in.told)) {
 		on_told(x, &in.told);
+	} else if (in.head.kind == WIRE_PACE && n == sizeof(in.pace)) {
+		on_pace(x, &in.pace);
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
 		char *texts[] = {in.ask.migration, in.ask.request,      in.ask.container,
 				 in.ask.source,    in.ask.target,       in.ask.runtime,
@@ -216,7 +228,7 @@ static void on_timers(struct executor *x, uint64_t now_ms)
 	recover_waits(x, now_ms);
 	if (now_ms >= x->next_beat_ms) {
 		facts_beat(x, now_ms);
-		x->next_beat_ms = now_ms + options_u64(x->options, OPT_coordinator_interval);
+		x->next_beat_ms = now_ms + x->interval_ms;
 	}
 	if (now_ms >= x->next_caps_ms && quiet(x))
 		facts_caps(x, now_ms);
@@ -428,7 +440,7 @@ static void end_dumps(struct executor *x)
 	}
 }
 
-int executor_main(int bus_fd, const struct options *options)
+int executor_main(int bus_fd, const struct options *options, const char *instance)
 {
 	struct executor *x = mem_new_of(struct executor);
 	char path[PATH_MAX];
@@ -439,7 +451,8 @@ int executor_main(int bus_fd, const struct options *options)
 	x->options = options;
 	x->bus = bus_fd;
 	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
-	ulid_new(x->instance, clock_wall_ms());
+	str_copy(x->instance, sizeof(x->instance), instance);
+	x->interval_ms = options_u64(options, OPT_coordinator_interval);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
@@ -457,6 +470,8 @@ int executor_main(int bus_fd, const struct options *options)
 	facts_start(x);
 	recover_all(x, runs);
 	loop(x, signals);
+	if (x->stopping)
+		facts_bye(x, "told to stop");
 	recover_stop(x);
 	journal_close(&x->journal);
 	prover_free(&x->prover);

@@ -85,6 +85,7 @@ struct executor {
 	struct criu_facts criu;
 	struct beat_sample sample;
 	char instance[ULID_SIZE];
+	uint64_t interval_ms; /* of beats */
 	uint64_t seq, revision, next_beat_ms, next_caps_ms;
 	int watch;         /* inotify on the runtimes' state directories */
 	uint64_t caps_sum; /* of the last capability record, to see a change */
@@ -156,6 +157,7 @@ void facts_start(struct executor *x);
 void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable */
 void facts_beat(struct executor *x, uint64_t now_ms);
 void facts_caps(struct executor *x, uint64_t now_ms);
+void facts_bye(struct executor *x, const char *reason);
 int facts_container(struct executor *x, const struct runtime_driver *driver,
 		    const struct runtime_container *container, struct scratch **scratch,
 		    struct msg_container *ret, struct err *err);
@@ -163,6 +165,6 @@ void facts_net(const struct net_state *net, struct scratch **scratch, struct msg
 
 /* Never returns before the worker is told to stop, or the bus side is gone: then -1. Returns the
  * process's exit code. */
-int executor_main(int bus_fd, const struct options *options);
+int executor_main(int bus_fd, const struct options *options, const char *instance);
 
 #endif

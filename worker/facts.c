@@ -248,6 +248,11 @@ void facts_beat(struct executor *x, uint64_t now_ms)
 	tell_body(x, MSG_TYPE_beat, &beat);
 }
 
+void facts_bye(struct executor *x, const char *reason)
+{
+	tell_body(x, MSG_TYPE_bye, &(struct msg_bye){.reason = reason});
+}
+
 static void caps_host(struct executor *x, struct scratch **scratch, struct msg_caps *caps)
 {
 	char *flags = scratch_take(scratch, sizeof(x->host.cpu_flags)), *one;

@@ -3,6 +3,7 @@
  * drover-worker: starts as root, makes the socketpair, forks the bus side that drops to the
  * unprivileged user, and becomes the executor. Run with --role it is one of its own short-lived
  * helpers instead. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -59,6 +60,7 @@ static int ended(pid_t bus_side, int fd, int rc)
 static int start(const struct options *options, struct err *err)
 {
 	int pair[2], size = 2 * WIRE_OUT_MAX, rc;
+	char instance[ULID_SIZE];
 	pid_t child;
 
 	if (geteuid() != 0) {
@@ -75,15 +77,16 @@ static int start(const struct options *options, struct err *err)
 		return fail_errno(err, ERR_io, "socketpair");
 	for (int i = 0; i < 2; i++)
 		setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	ulid_new(instance, clock_wall_ms());
 	child = fork();
 	if (child < 0)
 		return fail_errno(err, ERR_io, "fork");
 	if (child == 0) {
 		close(pair[1]);
-		_exit(bus_side_main(pair[0], options));
+		_exit(bus_side_main(pair[0], options, instance));
 	}
 	close(pair[0]);
-	return ended(child, pair[1], executor_main(pair[1], options));
+	return ended(child, pair[1], executor_main(pair[1], options, instance));
 }
 
 int main(int argc, char **argv)

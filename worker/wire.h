@@ -24,6 +24,7 @@ enum wire_in_kind {
 	WIRE_ASK = 1, /* a coordinator asks for a step: struct wire_ask */
 	WIRE_TOLD,    /* the target said this by the direct path: struct wire_told */
 	WIRE_SENT,    /* the sender ended or progressed with something: struct wire_sent */
+	WIRE_PACE,    /* how often to beat: struct wire_pace */
 };
 
 struct wire_in_head {
@@ -58,6 +59,11 @@ struct wire_ask {
 	char image[2 * WIRE_PATH];           /* overlay lower directories, "a:b" */
 	uint32_t cpuinfo_len;
 	uint8_t cpuinfo[WIRE_CPUINFO];
+};
+
+struct wire_pace {
+	struct wire_in_head head;
+	uint64_t interval_ms;
 };
 
 enum wire_sent_what {

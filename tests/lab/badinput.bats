@@ -136,7 +136,7 @@ no_worker() { ! lab exec gamma pgrep -x drover-worker >/dev/null; }
 	lab kill gamma worker
 	lab exec gamma sh -c 'cp -p /etc/drover/node.key /run/kept.key; rm /etc/drover/node.key
 		drover keygen /etc/drover/node.key >/dev/null'
-	soon 20 host_is gamma dead
+	soon 20 host_is gamma suspect # its host is seen by others
 	lab start gamma worker
 	sleep 2
 	not_up() { ! host_is gamma up; }

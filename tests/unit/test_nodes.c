@@ -63,19 +63,6 @@ static void silence_makes_suspect_then_dead(void **state)
 	nodes_done(&nodes);
 }
 
-static void the_interval_stretches_the_limits(void **state)
-{
-	struct nodes nodes;
-
-	(void)state;
-	nodes_init(&nodes, 200);
-	assert_int_equal(nodes_suspect_after_ms(&nodes), 3000);
-	assert_int_equal(nodes_dead_after_ms(&nodes), 10000);
-	nodes_init(&nodes, 5000);
-	assert_int_equal(nodes_suspect_after_ms(&nodes), 15000);
-	assert_int_equal(nodes_dead_after_ms(&nodes), 50000);
-}
-
 static void late_beats_are_only_signs_of_life(void **state)
 {
 	struct nodes nodes;
@@ -224,7 +211,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(silence_makes_suspect_then_dead),
-		cmocka_unit_test(the_interval_stretches_the_limits),
 		cmocka_unit_test(late_beats_are_only_signs_of_life),
 		cmocka_unit_test(loads_are_smoothed),
 		cmocka_unit_test(restarts_and_reboots_are_told_apart),

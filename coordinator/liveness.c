@@ -189,15 +189,16 @@ static bool looks_dead(const struct nodes *nodes, const struct node *node, uint6
 static void die(struct node *node, uint64_t now_ms)
 {
 	const struct enquiry *e = node->enquiry;
-	size_t used;
+	char note[sizeof(node->note)] = "lost: its containers are unknown, not dead";
 
-	node_become(node, NODE_dead, now_ms);
-	str_copy(node->note, sizeof(node->note), "lost: its containers are unknown, not dead");
 	for (size_t i = 0; unreached(e) && i < e->n; i++) {
-		used = strlen(node->note);
-		str_fmt(node->note + used, sizeof(node->note) - used, "%s%s",
-			i ? ", " : "; not reached by ", e->peer[i].id);
+		size_t used = strlen(note);
+
+		str_fmt(note + used, sizeof(note) - used, "%s%s", i ? ", " : "; not reached by ",
+			e->peer[i].id);
 	}
+	node_become(node, NODE_dead, now_ms);
+	str_copy(node->note, sizeof(node->note), note);
 }
 
 bool nodes_judge(const struct nodes *nodes, struct node *node, uint64_t now_ms)

@@ -39,7 +39,7 @@ struct server {
 	struct effects effects;
 	struct routes routes;
 	struct log_limit bad_messages;
-	bool behind; /* a socket had more than one turn takes */
+	bool behind;    /* a socket had more than one turn takes */
 	uint64_t *gone; /* clients that a send did not reach */
 	size_t n_gone;
 	int signals;

@@ -258,6 +258,7 @@ static void a_crashed_host_is_dead_once_three_peers_miss_it(void **state)
 
 static void a_host_that_a_peer_sees_stays_suspect(void **state)
 {
+	const struct msg_host *seen;
 	struct lab lab;
 
 	(void)state;
@@ -265,8 +266,9 @@ static void a_host_that_a_peer_sees_stays_suspect(void **state)
 	lab.mute[1] = true;
 	run(&lab, 120000);
 	assert_string_equal(host(&lab, 1)->state, "suspect");
-	assert_non_null(strstr(host(&lab, 1)->note, "seen by h"));
-	assert_string_equal(host(&lab, 1)->seen_by, strstr(host(&lab, 1)->note, "seen by ") + 8);
+	seen = host(&lab, 1);
+	assert_non_null(strstr(seen->note, "seen by h"));
+	assert_string_equal(seen->seen_by, strstr(seen->note, "seen by ") + 8);
 	assert_true(told(&lab, "host.seen h01: not heard here, but seen by h"));
 	assert_true(lab.probes > 9); /* again and again */
 	lab.gone[1] = true;

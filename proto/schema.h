@@ -241,7 +241,8 @@
 	F(bin, 22, cpuinfo, 65536) \
 	F(obj, 23, container_facts, container) \
 	F(u64, 24, bandwidth)          /* bytes/s this move may use, 0 = no limit */ \
-	F(u64, 25, rounds)             /* most pre-copy rounds */
+	F(u64, 25, rounds)             /* most pre-copy rounds */ \
+	F(u64, 28, offset)             /* log: from this byte on */
 
 #define MSG_ack(F) \
 	F(str, 1, migration, 26) \
@@ -298,7 +299,10 @@
 	F(str, 14, log, 16383) \
 	F(list,15, reasons, reason, 32) \
 	F(obj, 16, facts, container) \
-	F(bin, 17, cpuinfo, 65536)
+	F(bin, 17, cpuinfo, 65536) \
+	F(u64, 18, log_offset)         /* of the piece in log, when a log was asked for */ \
+	F(u64, 19, log_total)          /* length of the whole */ \
+	F(str, 20, log_name, 31)
 
 #define MSG_cancel(F) \
 	F(str, 1, migration, 26) \
@@ -341,7 +345,9 @@
 	F(str, 17, user, 63)           /* who asked, as the CLI believes; for the audit */ \
 	F(str, 18, plan, 262143)       /* saved plan */ \
 	F(flag,19, dry_run) \
-	F(flag,20, no_return)          /* restore: only uncordon */
+	F(flag,20, no_return)          /* restore: only uncordon */ \
+	F(u64, 30, offset)             /* job, mode log: from this byte of the log on */ \
+	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */
 
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
@@ -419,7 +425,11 @@
 	F(str, 29, parent, 26) \
 	F(f64, 30, score) \
 	F(str, 31, waiting_for, 255) \
-	F(u64, 32, held_ms)            /* wall clock when the source answered hold */
+	F(u64, 32, held_ms)            /* wall clock when the source answered hold */ \
+	F(str, 35, log_host, 63)       /* whose log this is a piece of, empty: what is kept here */ \
+	F(str, 36, log_name, 31) \
+	F(u64, 37, log_offset) \
+	F(u64, 38, log_total)
 
 #define MSG_event(F) \
 	F(u64, 1, seq) \

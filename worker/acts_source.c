@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "runtime/freezer.h"
 #include "runtime/repair.h"
-#include "worker/executor.h"
+#include "worker/logs.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -352,38 +352,17 @@ static void stop_dump(struct executor *x, struct mig *m)
 	source_hold(m, FREEZE_LIMIT_MS);
 }
 
-/* The last lines of a CRIU log that say what went wrong. */
-static void keep_log(struct mig *m, const char *path)
-{
-	auto_free char *text = NULL;
-	size_t len, at = 0;
-
-	if (file_read(path, 16 << 20, &text, &len, NULL))
-		return;
-	if (len >= sizeof(m->log_tail))
-		at = len - sizeof(m->log_tail) + 1;
-	while (at && text[at - 1] != '\n' && at < len)
-		at++;
-	str_copy(m->log_tail, sizeof(m->log_tail), text + at);
-}
-
 static int event_dump(struct executor *x, struct mig *m, struct err *err)
 {
-	char staging[PATH_MAX], log[PATH_MAX];
 	int rc;
 
 	if (!run_step(m->child, clock_mono_ms()))
 		return 1;
 	rc = run_check(run_result(m->child), "checkpoint", err);
+	if (rc)
+		logs_explain(x, m, run_result(m->child), err);
 	run_free(&m->child);
 	m->figures.dump_us = clock_mono_us() - m->act_began_us;
-	if (rc) {
-		mig_staging_dir(x, m, staging);
-		if (str_fmt(log, sizeof(log), "%s/work/dump.log", staging))
-			keep_log(m, log);
-		err_fix(err,
-			"CRIU cannot dump it as it is: the log's last error says what it holds");
-	}
 	return rc;
 }
 
@@ -429,6 +408,7 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 	char staging[PATH_MAX];
 
 	close_sender(x, m);
+	logs_keep(x, m);
 	mig_staging_dir(x, m, staging);
 	if (file_rmtree(staging, err))
 		log_warn("staging not wiped: %s\tmigration=%s", err->text, m->row.migration);

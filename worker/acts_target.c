@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "runtime/freezer.h"
 #include "transfer/ticket.h"
-#include "worker/executor.h"
+#include "worker/logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -391,20 +391,6 @@ static int begin_arm(struct executor *x, struct mig *m, struct err *err)
 	return rc ? rc : 1;
 }
 
-static void keep_log(struct executor *x, struct mig *m)
-{
-	char path[PATH_MAX], staging[PATH_MAX];
-	auto_free char *text = NULL;
-	size_t len, at;
-
-	mig_staging_dir(x, m, staging);
-	if (!str_fmt(path, sizeof(path), "%s/work/restore.log", staging) ||
-	    file_read(path, 16 << 20, &text, &len, NULL))
-		return;
-	at = len >= sizeof(m->log_tail) ? len - sizeof(m->log_tail) + 1 : 0;
-	str_copy(m->log_tail, sizeof(m->log_tail), text + at);
-}
-
 static int restore_ended(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc;
@@ -412,14 +398,10 @@ static int restore_ended(struct executor *x, struct mig *m, struct err *err)
 	if (!m->restore || !run_step(m->restore, clock_mono_ms()))
 		return 1;
 	rc = run_check(run_result(m->restore), "restore", err);
+	if (rc)
+		logs_explain(x, m, run_result(m->restore), err);
 	run_free(&m->restore);
-	if (!rc)
-		return 0;
-	keep_log(x, m);
-	return err_fix(err,
-		       "what it needs is missing on %s, or CRIU cannot restore it there: see the "
-		       "log, or choose another target",
-		       x->self);
+	return rc;
 }
 
 /* A connection on the hook's socket: its first bytes are "armed". */
@@ -601,6 +583,7 @@ static void drop_staging(struct executor *x, struct mig *m)
 	tickets_dir(x, path);
 	if (ticket_burn(path, m->row.migration, &err))
 		log_warn("ticket not burnt: %s\tmigration=%s", err.text, m->row.migration);
+	logs_keep(x, m);
 	mig_staging_dir(x, m, path);
 	if (file_rmtree(path, &err))
 		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);

@@ -114,6 +114,7 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->tree_bytes = ask->tree_bytes;
 	to->bandwidth = ask->bandwidth;
 	to->rounds = ask->rounds;
+	to->offset = ask->offset;
 	to->peer_port = (uint32_t)ask->peer_port;
 	for (size_t i = 0; i < ask->skip.n; i++) {
 		bool all = str_eq(ask->skip.v[i], "all");

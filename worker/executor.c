@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/dirs.h"
+#include "worker/logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -205,9 +206,11 @@ static bool on_bus(struct executor *x)
 			texts[i][sizes[i] - 1] = '\0';
 		for (size_t i = 0; i < WIRE_MOUNTS; i++)
 			in.ask.mounts[i][WIRE_PATH - 1] = '\0';
-		if (in.ask.step < STEP_COUNT && in.ask.proof_len <= sizeof(in.ask.proof) &&
-		    in.ask.cpuinfo_len <= sizeof(in.ask.cpuinfo) &&
-		    in.ask.ticket_len <= sizeof(in.ask.ticket))
+		if (in.ask.step == STEP_log)
+			logs_ask(x, &in.ask);
+		else if (in.ask.step < STEP_COUNT && in.ask.proof_len <= sizeof(in.ask.proof) &&
+			 in.ask.cpuinfo_len <= sizeof(in.ask.cpuinfo) &&
+			 in.ask.ticket_len <= sizeof(in.ask.ticket))
 			mig_ask(x, &in.ask);
 	}
 	return true;
@@ -466,6 +469,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);
 		return err_exit_code(err.code);
 	}
+	logs_start(x);
 	end_dumps(x);
 	facts_start(x);
 	recover_all(x, runs);

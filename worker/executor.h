@@ -60,7 +60,8 @@ struct mig {
 	uint64_t gate_closed_us, gate_opened_us, act_began_us;
 	uint8_t digest[32];
 	bool has_digest;
-	char log_tail[4096];
+	char log_tail[6144];       /* of an answer: error lines, and the end of CRIU's log */
+	char runtime_said[5120];   /* kept behind the log */
 	struct scratch *scratch;   /* texts of the answer */
 	struct msg_container gone; /* facts of a container that ended while held */
 	struct msg_answer answer;

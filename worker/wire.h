@@ -48,7 +48,7 @@ struct wire_ask {
 	uint32_t step;
 	uint32_t peer_port;
 	uint64_t attempt, epoch, term, deadline_ms;
-	uint64_t rss_bytes, tree_bytes, bandwidth, rounds;
+	uint64_t rss_bytes, tree_bytes, bandwidth, rounds, offset;
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
 	uint8_t has_net, skip_cpu, skip_mounts;

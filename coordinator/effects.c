@@ -63,8 +63,12 @@ static struct effect_send *send_new(struct effects *effects, struct msg_head hea
 void effects_ask(struct effects *effects, const char *node, struct msg_head head, const void *body,
 		 const char *point)
 {
-	struct effect_send *send = send_new(effects, head, msg_copy(head.type, body));
+	struct msg *msg = msg_copy_try(head.type, body);
+	struct effect_send *send;
 
+	if (!msg)
+		return; /* what is not answered is asked again */
+	send = send_new(effects, head, msg);
 	str_copy(send->node, sizeof(send->node), node);
 	str_copy(send->point, sizeof(send->point), point);
 }

@@ -154,13 +154,17 @@ static unsigned hear_beat(struct node *node, const struct msg *msg)
 {
 	const struct msg_beat *beat = msg->beat;
 	unsigned news = hear_identity(node, beat->boot_id, beat->instance);
+	struct msg *copy;
 
 	if (node->beat && beat->seq <= node->beat_seq)
 		return news; /* late or doubled: a stalled reader keeps the oldest ones */
+	copy = msg_copy_try(MSG_TYPE_beat, beat);
+	if (!copy)
+		return news; /* the next one tells it anew */
 	node->beat_seq = beat->seq;
 	hear_loads(node, beat);
 	msg_free(&node->beat);
-	node->beat = msg_copy(MSG_TYPE_beat, beat);
+	node->beat = copy;
 	return news;
 }
 
@@ -202,10 +206,13 @@ static unsigned hear_caps(struct node *node, const struct msg *msg, uint64_t now
 {
 	const struct msg_caps *caps = msg->caps;
 	unsigned news = hear_identity(node, caps->boot_id, caps->instance);
+	struct msg *copy = msg_copy_try(MSG_TYPE_caps, caps);
 
+	if (!copy)
+		return news; /* the next ones tell it anew */
 	settle_shifts(node, caps, now_ms);
 	msg_free(&node->caps);
-	node->caps = msg_copy(MSG_TYPE_caps, caps);
+	node->caps = copy;
 	node->features_digest = features_digest(&node->caps->caps->cpu_features);
 	str_copy(node->version, sizeof(node->version), caps->version);
 	if (caps->ssh_port && caps->ssh_port <= UINT16_MAX)

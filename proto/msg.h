@@ -52,8 +52,11 @@ int msg_encode_body(enum msg_type type, const void *body, void **ret_data, size_
 int msg_decode_body(enum msg_type type, const void *data, size_t len, struct msg **ret,
 		    struct err *err);
 
-/* Deep copy of a body into a new message, for keeping it past its source's life; never NULL. */
+/* Deep copy of a body into a new message, for keeping it past its source's life. msg_copy is never
+ * NULL: without memory the process aborts, as with mem_new. For what can be done without, and for
+ * what a peer chose, there is msg_copy_try. */
 struct msg *msg_copy(enum msg_type type, const void *body);
+struct msg *msg_copy_try(enum msg_type type, const void *body);
 
 /* JSON text of a body (RFC 8259, keys are the rows' names, absent fields left out, bin as hex);
  * heap, the caller frees. The record form prints a nested record such as "job" or "host". */

@@ -444,24 +444,29 @@ static int event_arm(struct executor *x, struct mig *m, struct err *err)
 /* --- start --- */
 
 /* CRIU calls the script twice for each action; every caller after the decision gets the same word.
- */
-static void say_go(struct mig *m)
+ * A script that did not get it makes CRIU kill what it restored. */
+static int say_go(struct mig *m, struct err *err)
 {
-	if (m->hook < 0)
-		return;
+	int rc = 0;
+
 	if (send(m->hook, "go", 2, MSG_NOSIGNAL) < 0)
-		log_warn("hook went away\tmigration=%s", m->row.migration);
+		rc = fail_errno(err, ERR_lost, "the hook of the armed container went away");
 	close(m->hook);
 	m->hook = -1;
+	return rc;
 }
 
 static int begin_go(struct executor *x, struct mig *m, struct err *err)
 {
+	int rc;
+
 	(void)x;
 	if (!m->restore || m->hook < 0)
 		return fail(err, ERR_lost, "the armed container is gone");
 	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
-	say_go(m);
+	rc = say_go(m, err);
+	if (rc)
+		return rc; /* with the gate closed: its end is not its peers' to see */
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
 	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
 		net_announce(&m->row.net, NULL);
@@ -476,8 +481,8 @@ static int event_go(struct executor *x, struct mig *m, struct err *err)
 	struct runtime_container found;
 	int rc;
 
-	if (hook_arrived(m))
-		say_go(m);
+	if (hook_arrived(m) && say_go(m, err))
+		log_warn("%s\tmigration=%s", err->text, m->row.migration);
 	rc = restore_ended(x, m, err);
 	if (rc >= 0 || runtime_state_sync(driver_of(m), NULL, m->row.container, &found, NULL) ||
 	    !str_eq(found.status, "running"))

@@ -33,6 +33,7 @@ void cli_interrupt_reset(void);
 
 /* Ways to run a command, for the table's run column. */
 int ask_run(struct cli *cli);    /* one question; again and again with --watch */
+int log_run(struct cli *cli);    /* a job's logs from its hosts */
 int follow_run(struct cli *cli); /* with progress until the job ends */
 int events_run(struct cli *cli); /* each event as it comes */
 int drain_run(struct cli *cli);  /* a plan, a question, then many moves with progress */

@@ -159,12 +159,13 @@ static const struct command commands[] = {
 	{ .name = "job", .group = GROUP_move,
 	  .help = "one job: state, figures, log",
 	  .more = "JOB is an id, the end of one when only one job ends like that, or a container's "
-		  "name for its latest job.",
+		  "name for its latest job. Hosts keep CRIU's logs for 14 days; of one that is gone the "
+		  "coordinator has the end.",
 	  .examples = {
 		{ "drover job web", "the latest job of web" },
 		{ "drover job web --follow", "with progress until it ends" },
-		{ "drover job 7QK3 --log", "the end of its dump or restore log" } },
-	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(log) | FLAG(follow), .run = follow_run,
+		{ "drover job 7QK3 --log --host alpha", "CRIU's whole log, from that host" } },
+	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(log) | FLAG(logof) | FLAG(follow), .run = follow_run,
 	  .print = job_print },
 
 	{ .name = "watch", .aliases = "events", .group = GROUP_look,

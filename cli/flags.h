@@ -92,7 +92,9 @@ enum value_kind {
 	X(events,    0,  "follow",     NULL,   VALUE_flag,     AT(events), NULL, 0, \
 	  "with --json: each event as a line, then the job") \
 	X(log,       0,  "log",        NULL,   VALUE_flag,     AT(log), NULL, 0, \
-	  "print the end of the dump or restore log") \
+	  "print the dump and restore logs, whole, from the hosts") \
+	X(logof,     0,  "host",       "HOST", VALUE_host,     AT(request.host), NULL, 63, \
+	  "with --log: only this host's") \
 	X(limit,     'n', "limit",     "N",    VALUE_number,   AT(request.limit), NULL, 1024, \
 	  "at most this many") \
 	X(all,       'a', "all",       NULL,   VALUE_flag,     AT(request.all), NULL, 0, \

@@ -201,6 +201,8 @@ int follow_run(struct cli *cli)
 	request_fill(cli);
 	if (str_eq(cli->in.command->name, "migrate"))
 		cli->in.request.follow = !cli->in.detach;
+	else if (cli->in.log && cli->in.format != FORMAT_json)
+		return log_run(cli);
 	else if (!cli->in.request.follow)
 		return ask_run(cli);
 	if (session_open(cli, &follow.session, &err))

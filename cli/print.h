@@ -32,6 +32,9 @@ void line_print(FILE *out, const char *label, const char *text);
 /* A reason with its fix, indented. */
 void reason_print(FILE *out, const struct style *style, const struct msg_reason *reason);
 
+/* The error names its code already, and there is no more to say of it. */
+bool reason_is_told(const struct msg_reason *reason, const char *error);
+
 /* The exit code that a finished job stands for. */
 int job_exit_code(const struct msg_job *job);
 

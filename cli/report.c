@@ -141,7 +141,8 @@ int report_reply(struct cli *cli, const struct msg_reply *reply, bool job_is_jso
 					      .job_is_json = job_is_json,
 				      });
 	for (size_t i = 0; job && i < job->reasons.n; i++)
-		reason_print(cli->err, &cli->err_style, &job->reasons.v[i]);
+		if (!reason_is_told(&job->reasons.v[i], error))
+			reason_print(cli->err, &cli->err_style, &job->reasons.v[i]);
 	/* With a host named, the error is that host's reasons already. */
 	if (!job && !some(cli->in.request.host))
 		print_candidates(cli, reply);

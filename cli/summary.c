@@ -173,6 +173,12 @@ void reason_print(FILE *out, const struct style *style, const struct msg_reason 
 			style_tone(style, TONE_dim), reason->skip, style_end(style));
 }
 
+bool reason_is_told(const struct msg_reason *reason, const char *error)
+{
+	return error && reason->code && strstr(error, reason->code) &&
+	       !(reason->skip && *reason->skip);
+}
+
 void summary_print(FILE *out, const struct style *style, const struct msg_job *job)
 {
 	char text[32];
@@ -193,7 +199,8 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 		fprintf(out, "  took       %s\n",
 			duration_text(text, sizeof(text), job->finished_ms - job->started_ms));
 	for (size_t i = 0; i < job->reasons.n; i++)
-		reason_print(out, style, &job->reasons.v[i]);
+		if (!reason_is_told(&job->reasons.v[i], job->error))
+			reason_print(out, style, &job->reasons.v[i]);
 }
 
 void job_line_print(FILE *out, const struct style *style, const struct msg_job *job)

@@ -56,6 +56,7 @@ void core_free(struct core **core)
 		drain_free(&c->drains[i]);
 	free(c->drains);
 	free(c->followers);
+	free(c->fetches);
 	nodes_done(&c->nodes);
 	pairs_done(&c->pairs);
 	scratch_drop(c);
@@ -238,6 +239,7 @@ static uint64_t next_timer(const struct core *c)
 			at_ms = job->waiting_ms + LINGER_MS;
 		next_ms = at_ms < next_ms ? at_ms : next_ms;
 	}
+	next_ms = core_log_next(c, next_ms);
 	return next_ms > c->now.mono_ms ? next_ms : c->now.mono_ms + 1;
 }
 
@@ -321,7 +323,9 @@ static void feed_message(struct core *c, const struct core_event *event)
 		core_emit(c, "host.dead", node->id, node->note, NULL);
 	if (msg->head.type == MSG_TYPE_hello)
 		core_welcome(c, node, msg->head.request);
-	if (msg->head.type == MSG_TYPE_answer) {
+	if (msg->head.type == MSG_TYPE_answer && msg->answer->step == STEP_log) {
+		core_log_answer(c, node, msg->answer);
+	} else if (msg->head.type == MSG_TYPE_answer) {
 		job = job_of(c, node, msg->answer->migration, &party);
 		if (job)
 			migrate_answer(c, job, party, msg->answer);
@@ -344,6 +348,7 @@ static void feed_tick(struct core *c, bool behind)
 		core_judge_hosts(c);
 	for (size_t i = 0; i < c->n_jobs; i++)
 		migrate_tick(c, c->jobs[i]);
+	core_log_tick(c);
 }
 
 static void feed_roster(struct core *c, const struct core_event *event)
@@ -393,6 +398,7 @@ void core_feed(struct core *c, const struct core_event *event, struct moment now
 		break;
 	case CORE_gone:
 		core_forget_client(c, event->client);
+		core_log_forget(c, event->client);
 		break;
 	}
 	end_turn(c);

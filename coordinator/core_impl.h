@@ -40,7 +40,8 @@ struct core {
 	bool drains_due; /* a move of this turn has begun or ended */
 	struct follower *followers;
 	size_t n_followers;
-	uint64_t epoch; /* of the last handover */
+	struct fetches *fetches; /* core_log.c; NULL until the first */
+	uint64_t epoch;          /* of the last handover */
 	uint64_t event_seq;
 	uint64_t started_wall_ms;
 	bool pace_due;           /* the number of hosts has changed */
@@ -105,6 +106,13 @@ void core_end_drain_followers(struct core *c, struct drain *drain);
 
 /* The same as core_follow, for any id. */
 void core_follow_id(struct core *c, uint64_t client, const char *request, const char *id);
+
+/* --- core_log.c: hosts' logs --- */
+
+void core_log_answer(struct core *c, const struct node *node, const struct msg_answer *answer);
+void core_log_tick(struct core *c);
+uint64_t core_log_next(const struct core *c, uint64_t next_ms); /* the earlier of the two */
+void core_log_forget(struct core *c, uint64_t client);
 
 /* --- core_requests.c --- */
 

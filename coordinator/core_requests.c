@@ -151,6 +151,8 @@ static int ask_job(struct asked *a, struct err *err)
 		return core_ask_drain(a, drain, err);
 	if (find_job(a, &job, err))
 		return -err->code;
+	if (with_log && given(a->body->host)[0])
+		return core_log_ask(a, job, err);
 	if (!a->body->follow) {
 		show_job(a, job, with_log);
 		return 0;

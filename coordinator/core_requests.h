@@ -51,4 +51,8 @@ int core_cancel_drain(struct asked *a, struct drain *drain, struct err *err);
 
 int core_ask_check(struct asked *a, struct err *err);
 
+/* core_log.c: asks the worker body->host for a piece of its log of this job, whose answer goes to
+ * the client. */
+int core_log_ask(struct asked *a, const struct job *job, struct err *err);
+
 #endif

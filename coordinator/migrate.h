@@ -81,6 +81,7 @@ const struct msg_reason *migrate_refusal_of(const struct job *job, const struct 
 void migrate_refused_by(struct core *c, struct job *job, enum party party,
 			const struct msg_reason *reason);
 void migrate_keep_reasons(struct job *job, const struct msg_answer *answer);
+void migrate_add_reasons(struct job *job, const struct msg_answer *answer);
 void migrate_keep_proof(struct job *job, const struct msg_answer *answer);
 
 /* An answer ended a silence that was told as HELD. */

@@ -84,6 +84,21 @@ void migrate_keep_reasons(struct job *job, const struct msg_answer *answer)
 		job_set_reasons(job, answer->reasons.v, answer->reasons.n);
 }
 
+/* What made a step fail comes before the warnings of the check. */
+void migrate_add_reasons(struct job *job, const struct msg_answer *answer)
+{
+	struct msg_reason v[VERDICT_REASONS_MAX];
+	const struct msg_answer *had = job->reasons ? job->reasons->answer : NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < answer->reasons.n && n < ARRAY_LEN(v); i++)
+		v[n++] = answer->reasons.v[i];
+	for (size_t i = 0; n && had && i < had->reasons.n && n < ARRAY_LEN(v); i++)
+		v[n++] = had->reasons.v[i];
+	if (n)
+		job_set_reasons(job, v, n);
+}
+
 static void keep_facts(struct job *job, const struct msg_answer *answer)
 {
 	struct msg_ask work = *job->work->ask;

@@ -37,6 +37,7 @@ static void early_refused(struct core *c, struct job *job, enum party party,
 static void step_refused(struct core *c, struct job *job, enum party party,
 			 const struct msg_answer *answer)
 {
+	migrate_add_reasons(job, answer);
 	migrate_fail(c, job, (int)answer->code, given(answer->fix), "%s: %s", job_node(job, party),
 		     given(answer->error)[0] ? answer->error : err_text((int)answer->code));
 }

@@ -79,6 +79,70 @@ static void a_failed_sync_stays(void **state)
 	lab_end(&lab);
 }
 
+/* The code, sentence and fix that a worker gives for CRIU's failure are the job's. */
+static void a_dump_that_fails_is_explained(void **state)
+{
+	struct lab_script *script;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	script = lab_add(&lab, "alpha", STEP_hold);
+	script->code = ERR_child;
+	script->code_state = "own";
+	script->reason = "E-CRIU-IOURING";
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_rolledback);
+	assert_int_equal(lab_job(&lab)->reasons.n, 1);
+	assert_string_equal(lab_job(&lab)->reasons.v[0].code, "E-CRIU-IOURING");
+	assert_string_equal(lab_job(&lab)->reasons.v[0].fix, "mend it");
+	lab_end(&lab);
+}
+
+/* A host's log is asked of it, piece by piece, also when the job is over; who does not answer or
+ * has none is told as such, and never keeps a client waiting. */
+static void a_hosts_log_is_read_in_pieces(void **state)
+{
+	struct msg_request request = {
+		.command = "job", .job = "web", .mode = "log", .host = "alpha"};
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_ask(&lab, &request);
+	lab_run(&lab, 100);
+	assert_string_equal(lab_reply(&lab)->jobs.v[0].log_host, "alpha");
+	assert_int_equal(strlen(lab_reply(&lab)->jobs.v[0].log), 16383);
+	assert_int_equal(lab_reply(&lab)->jobs.v[0].log_total, 20000);
+	request.offset = 16383;
+	lab_ask(&lab, &request);
+	lab_run(&lab, 100);
+	assert_int_equal(strlen(lab_reply(&lab)->jobs.v[0].log), 20000 - 16383);
+	assert_int_equal(lab_reply(&lab)->jobs.v[0].log_offset, 16383);
+	request.host = "gamma";
+	lab_ask(&lab, &request);
+	assert_int_equal(lab_reply(&lab)->code, ERR_usage);
+	lab_add(&lab, "beta", STEP_log)->code = ERR_nosuch;
+	request.host = "beta";
+	lab_ask(&lab, &request);
+	lab_run(&lab, 100);
+	assert_int_equal(lab_reply(&lab)->code, ERR_nosuch);
+	lab_add(&lab, "alpha", STEP_log)->mute = true;
+	request.host = "alpha";
+	lab_ask(&lab, &request);
+	lab_run(&lab, 6000);
+	assert_int_equal(lab_reply(&lab)->code, ERR_timeout);
+	lab.host[0].up = false;
+	lab_run(&lab, 20000);
+	lab_ask(&lab, &request);
+	assert_int_equal(lab_reply(&lab)->code, ERR_unreachable);
+	lab_end(&lab);
+}
+
 static void t_dies(void *arg)
 {
 	((struct lab *)arg)->host[1].up = false;
@@ -500,6 +564,8 @@ int main(void)
 		cmocka_unit_test(a_refused_reservation_stays_untouched),
 		cmocka_unit_test(a_ticket_is_no_ticket_without_bytes),
 		cmocka_unit_test(a_failed_sync_stays),
+		cmocka_unit_test(a_dump_that_fails_is_explained),
+		cmocka_unit_test(a_hosts_log_is_read_in_pieces),
 		cmocka_unit_test(a_target_lost_in_sync_stays),
 		cmocka_unit_test(a_failed_hold_is_rolled_back),
 		cmocka_unit_test(a_hold_without_digest_is_rolled_back),

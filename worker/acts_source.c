@@ -463,7 +463,13 @@ static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
 	run_quietly(&cmds, "reject rule");
 	if (!rc)
 		rc = net_heal(&m->row.net, err);
-	return rc ? rc : net_announce(&m->row.net, err);
+	if (!rc)
+		rc = net_announce(&m->row.net, err);
+	if (!rc || !m->row.gone)
+		return rc;
+	/* The network may have gone with the container: nothing is behind that gate any more. */
+	log_warn("gate not opened: %s\tmigration=%s", err->text, m->row.migration);
+	return 0;
 }
 
 static int delete_container(struct mig *m, struct err *err)

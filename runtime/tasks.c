@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PROCESSES_MAX 4096
@@ -156,6 +157,28 @@ static void look_at_netns(struct scan *s, pid_t init)
 		if (fstatat(dirfd(proc), path, &st, 0) == 0 && st.st_ino == own.st_ino)
 			s->facts->foreign_in_netns++;
 	}
+}
+
+bool task_is_parked(pid_t pid)
+{
+	unsigned long long pc = 0, from, to, inode;
+	char path[64], line[512], *last, kind[5];
+	auto_fclose FILE *maps = NULL;
+	long number;
+
+	str_fmt(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) <= 0 || !(last = strrchr(line, ' ')))
+		return false;
+	if (sscanf(line, "%ld", &number) != 1 || number != SYS_futex ||
+	    sscanf(last, " %llx", &pc) != 1)
+		return false;
+	str_fmt(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	maps = fopen(path, "re");
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %4s %*x %*s %llu", &from, &to, kind, &inode) == 4 &&
+		    pc >= from && pc < to)
+			return str_eq(kind, "rwxp") && !inode;
+	return false;
 }
 
 int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err)

@@ -30,4 +30,10 @@ struct tasks_facts {
  * is the one that is looked at). Bounded: at most 4096 processes, 65536 descriptors. */
 int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err);
 
+/* Whether a process waits in the code that CRIU maps into it while it restores it, and has run no
+ * instruction of its own yet. A CRIU that was killed leaves it so for ever, and its runtime calls
+ * it "running". Told by where it blocks: in futex(2), called from private memory that is writable
+ * and executable and no file's. False when it cannot be read. */
+bool task_is_parked(pid_t pid);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/freezer.h"
+#include "runtime/tasks.h"
 #include "transfer/ticket.h"
 #include "worker/logs.h"
 
@@ -22,6 +23,8 @@
 #define SETTLE_LIMIT_MS 60000
 #define RESTORE_LIMIT_MS 120000
 #define TICKET_LIFE_MS (3600 * 1000)
+#define PARKED_LOOKS 10
+#define PARKED_LOOK_MS 20
 
 static const struct runtime_driver *driver_of(const struct mig *m)
 {
@@ -474,6 +477,17 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 	return 1;
 }
 
+/* A moment: a task that was let go may not have been on a CPU yet. */
+static bool executes(pid_t init)
+{
+	for (int i = 0; i < PARKED_LOOKS; i++) {
+		if (!task_is_parked(init))
+			return true;
+		poll(NULL, 0, PARKED_LOOK_MS);
+	}
+	return false;
+}
+
 /* A runtime that fails after its container was let go has not stopped it: LOST is only what does
  * not run. */
 static int event_go(struct executor *x, struct mig *m, struct err *err)
@@ -485,7 +499,7 @@ static int event_go(struct executor *x, struct mig *m, struct err *err)
 		log_warn("%s\tmigration=%s", err->text, m->row.migration);
 	rc = restore_ended(x, m, err);
 	if (rc >= 0 || runtime_state_sync(driver_of(m), NULL, m->row.container, &found, NULL) ||
-	    !str_eq(found.status, "running"))
+	    !str_eq(found.status, "running") || !executes(found.pid))
 		return rc;
 	log_warn("it runs, although %s\tmigration=%s", err->text, m->row.migration);
 	return 0;

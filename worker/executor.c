@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "runtime/tasks.h"
 #include "worker/dirs.h"
 #include "worker/logs.h"
 
@@ -367,7 +368,8 @@ static bool runs(struct executor *x, const struct mig *m)
 	(void)x;
 	for (int i = 0; driver && i < 10; i++) {
 		if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
-		    (str_eq(found.status, "running") || str_eq(found.status, "paused")))
+		    (str_eq(found.status, "running") || str_eq(found.status, "paused")) &&
+		    !task_is_parked(found.pid))
 			seen++;
 		else
 			seen = 0;

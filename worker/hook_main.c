@@ -7,8 +7,10 @@
 #include "base/str.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,10 +24,14 @@ int main(void)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char real[PATH_MAX], word[3] = "";
 	size_t len, name = strlen(IMAGES_NAME);
+	pid_t criu = getppid();
 	int fd;
 
 	if (!str_eq(action, "post-restore") || !dir)
 		return 0;
+	/* Nobody lets the tasks go when CRIU has died: the executor sees it by our connection. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != criu)
+		return 1;
 	/* Images that were deleted meanwhile are those of a refused migration whose worker has
 	 * died: the source may be running again. */
 	if (!realpath(dir, real))

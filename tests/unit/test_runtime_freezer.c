@@ -347,6 +347,62 @@ static void what_tasks_hold_is_seen(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+#if defined(__x86_64__)
+/* futex (address, FUTEX_WAIT, value, NULL), called from a page of memory as CRIU's restorer does.
+ */
+static void waits_as_restored(void)
+{
+	static const unsigned char code[] = {0x49, 0x89,      0xca,       /* mov r10, rcx */
+					     0xb8, SYS_futex, 0,    0, 0, /* mov eax, … */
+					     0x0f, 0x05,      0xc3};      /* syscall; ret */
+	static uint32_t word;
+	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long (*wait)(uint32_t *, int, uint32_t, void *);
+
+	if (page == MAP_FAILED)
+		_exit(3);
+	memcpy(page, code, sizeof(code));
+	memcpy(&wait, &page, sizeof(wait));
+	wait(&word, 0, 0, NULL);
+}
+
+static void waits_by_itself(void)
+{
+	static uint32_t word;
+
+	syscall(SYS_futex, &word, 0, 0, NULL);
+}
+
+static bool is_parked(void (*body)(void))
+{
+	bool parked = false;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		body();
+		_exit(0);
+	}
+	for (int i = 0; i < 50 && !parked; i++) {
+		parked = task_is_parked(pid);
+		poll(NULL, 0, 10);
+	}
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return parked;
+}
+
+static void a_task_that_was_never_let_go_is_seen(void **state)
+{
+	(void)state;
+	assert_true(is_parked(waits_as_restored));
+	assert_false(is_parked(waits_by_itself));
+	assert_false(task_is_parked(getpid()));
+}
+#endif
+
 static void socket_lines_are_read(void **state)
 {
 	struct inet_socket s;
@@ -381,6 +437,9 @@ int main(void)
 		cmocka_unit_test(a_group_that_is_gone_is_no_error),
 		cmocka_unit_test(version_1_works_too),
 		cmocka_unit_test(what_tasks_hold_is_seen),
+#if defined(__x86_64__)
+		cmocka_unit_test(a_task_that_was_never_let_go_is_seen),
+#endif
 		cmocka_unit_test(socket_lines_are_read),
 	};
 

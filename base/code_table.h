@@ -252,6 +252,11 @@
 	  "another machine answers for the container's address", \
 	  "find who uses the address", \
 	  "10.9.0.5 is in use at beta", "") \
+	X(net_silent, "E-NET-SILENT", host, dst, none, "", \
+	  "the container does not answer on the target's bridge", \
+	  "see that both bridges are one network", \
+	  "nobody answers for 10.9.0.5/24 on bridge br0 of beta", \
+	  "The target asked by ARP for the container where it still runs. Its peers may not find it after the move.") \
 	X(target_policy, "E-POLICY", host, dst, move, "", \
 	  "the target does not take what the container asks of it", \
 	  "list it in the worker.allow_… option named, in the target's drover.conf, or choose another target", \

@@ -106,9 +106,8 @@
 	F(strs,30, shares_with, 16, 63) /* ids of containers here that it shares those with */ \
 	F(strs,31, shared_volumes, 16, 255) /* bind sources that other containers here use too */ \
 	F(strs,32, external_sockets, 8, 127) /* the far ends of external_unix: a path, or "?" */ \
-	F(strs,33, security, 32, 63)   /* more than a runtime gives by default: "cap SYS_ADMIN", \
-	                                  "apparmor unconfined", "seccomp none", "devices all", \
-	                                  "no userns" only beside another one */ \
+	F(strs,33, security, 32, 127)  /* more than a runtime gives by default: "cap SYS_ADMIN", \
+	                                  "device rule c 10:229 rwm", "apparmor unconfined" … */ \
 	F(flag,34, hooks)              /* config.json has OCI hooks */ \
 	F(flag,35, criu_config)        /* annotation org.criu.config */ \
 	F(u64, 36, cpu_limit_permille) /* of one core, 0 = none */ \

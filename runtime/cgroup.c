@@ -329,6 +329,18 @@ static bool keyed(int dir, const char *file, const char *key, uint64_t *ret)
 	return false;
 }
 
+bool cgroup_populated(const char *cgroups_path, pid_t *ret_pid)
+{
+	bool found = false;
+
+	for (int version = 2; version >= 1 && !found && *cgroups_path == '/'; version--) {
+		auto_cgroup struct cgroup c = {.dir = -1};
+
+		found = open_in(cgroups_path, version, &c) == 0 && cgroup_pids(&c, ret_pid, 1) > 0;
+	}
+	return found;
+}
+
 static uint64_t task_rss(pid_t pid)
 {
 	unsigned long long pages = 0;

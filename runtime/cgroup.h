@@ -54,6 +54,11 @@ struct cgroup_usage {
 
 int cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret, struct err *err);
 
+/* Whether a process of this host is in the group that a config.json names by an absolute path, or
+ * below it; *ret_pid is one. False for other forms of that name, and where there is no such group.
+ */
+bool cgroup_populated(const char *cgroups_path, pid_t *ret_pid);
+
 /* Kills all that is in it (cgroup.kill, else SIGKILL to each; frozen ones are thawed by the kernel
  * on version 2 and by us on version 1) and waits at most limit_ms until it is empty. 0 also when it
  * was gone already; -ERR_timeout when some task survives. */

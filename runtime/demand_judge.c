@@ -165,28 +165,55 @@ enum demand_answer demand_judge(const struct demand *d, const struct options *op
 	return yes ? DEMAND_allowed : DEMAND_refused;
 }
 
+static const char *const forms[] = {
+	[DEMAND_bind] = "bind mount of ",      [DEMAND_device] = "device ",
+	[DEMAND_device_rule] = "device rule ", [DEMAND_privilege] = "",
+	[DEMAND_hook] = "OCI hook ",           [DEMAND_criu] = "annotation org.criu.config ",
+	[DEMAND_root] = "root path ",          [DEMAND_netns] = "network namespace ",
+	[DEMAND_join] = "namespace ",          [DEMAND_notice] = "notice: ",
+};
+
 const char *demand_text(const struct demand *d, char *buf, size_t size)
 {
-	static const char *const forms[] = {
-		[DEMAND_bind] = "bind mount of %s",
-		[DEMAND_device] = "device %s",
-		[DEMAND_device_rule] = "device rule %s",
-		[DEMAND_privilege] = "%s",
-		[DEMAND_hook] = "OCI hook %s",
-		[DEMAND_criu] = "annotation org.criu.config %s",
-		[DEMAND_root] = "root path %s",
-		[DEMAND_netns] = "network namespace %s",
-		[DEMAND_join] = "namespace %s",
-		[DEMAND_notice] = "%s",
-	};
-	const char *form = forms[d->kind], *at = strstr(form, "%s");
-
 	if (d->kind == DEMAND_device && d->major != DEMAND_ANY)
 		snprintf(buf, size, "device %s (%c %d:%d)", d->text, d->dev_kind, d->major,
 			 d->minor);
 	else
-		snprintf(buf, size, "%.*s%s", (int)(at - form), form, d->text);
+		snprintf(buf, size, "%s%s", forms[d->kind], d->text);
 	return buf;
+}
+
+static int rule_number(const char *text)
+{
+	uint64_t n;
+
+	return str_u64(text, 0, INT_MAX, &n) ? (int)n : DEMAND_ANY;
+}
+
+static void parse_rule(struct demand *d)
+{
+	char a[16] = "", b[16] = "";
+
+	d->dev_kind = 'a';
+	sscanf(d->text, "%c %15[^:]:%15s", &d->dev_kind, a, b);
+	d->major = rule_number(a);
+	d->minor = rule_number(b);
+}
+
+/* The longest form that fits: "device rule " is more than "device ". */
+void demand_parse(const char *text, struct demand *ret)
+{
+	size_t best = 0;
+
+	*ret = (struct demand){.kind = DEMAND_privilege, .major = DEMAND_ANY, .minor = DEMAND_ANY};
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		if (strlen(forms[i]) > best && str_starts(text, forms[i])) {
+			best = strlen(forms[i]);
+			ret->kind = (enum demand_kind)i;
+		}
+	str_copy(ret->text, sizeof(ret->text), text + best);
+	if (ret->kind == DEMAND_device_rule)
+		parse_rule(ret);
 }
 
 bool demand_lowers_allowed(const char *lowers, const struct options *options, char *ret,

@@ -65,6 +65,10 @@ enum demand_answer demand_judge(const struct demand *demand, const struct option
 /* A sentence's object: "bind mount of /etc", "device /dev/kvm (char 10:232)", "cap SYS_ADMIN". */
 const char *demand_text(const struct demand *demand, char *buf, size_t size);
 
+/* The demand that such a text tells of, as far as the text goes: a privilege when it is of no other
+ * form. A device comes back without its numbers. Pure. */
+void demand_parse(const char *text, struct demand *ret);
+
 /* Whether each of the lower directories "a:b:c" of an overlay may be mounted here: below
  * worker.allow_lower, or below images in worker.storage when that is not set; symlinks are followed
  * first. The first that may not is copied to ret[size]. */

@@ -206,10 +206,20 @@ static uint64_t net_bytes(void)
 	return sum;
 }
 
+void memory_facts(uint64_t *ret_total, uint64_t *ret_available)
+{
+	auto_free char *memory = NULL;
+
+	*ret_total = *ret_available = 0;
+	if (file_read("/proc/meminfo", TEXT_MAX_, &memory, NULL, NULL) < 0)
+		return;
+	*ret_total = meminfo(memory, "MemTotal:");
+	*ret_available = meminfo(memory, "MemAvailable:");
+}
+
 void beat_facts_read(uint64_t now_ms, struct beat_sample *sample, struct beat_facts *ret)
 {
 	struct beat_sample prev = *sample;
-	auto_free char *memory = NULL;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	char line[128];
 
@@ -220,10 +230,7 @@ void beat_facts_read(uint64_t now_ms, struct beat_sample *sample, struct beat_fa
 	ret->psi_cpu = pressure("cpu");
 	ret->psi_mem = pressure("memory");
 	ret->psi_io = pressure("io");
-	if (file_read("/proc/meminfo", TEXT_MAX_, &memory, NULL, NULL) == 0) {
-		ret->mem_total_bytes = meminfo(memory, "MemTotal:");
-		ret->mem_available_bytes = meminfo(memory, "MemAvailable:");
-	}
+	memory_facts(&ret->mem_total_bytes, &ret->mem_available_bytes);
 	read_busy(sample);
 	sample->net_bytes = net_bytes();
 	sample->at_ms = now_ms;

@@ -36,6 +36,9 @@ struct beat_facts {
 /* Fills what can be read; *sample is the previous one and becomes this one. */
 void beat_facts_read(uint64_t now_ms, struct beat_sample *sample, struct beat_facts *ret);
 
+/* MemTotal and MemAvailable; 0 where they cannot be read. */
+void memory_facts(uint64_t *ret_total, uint64_t *ret_available);
+
 /* Total and available bytes of the filesystem that holds path, or of its nearest parent that
  * exists. */
 int disk_facts(const char *path, uint64_t *ret_total, uint64_t *ret_free, struct err *err);

@@ -107,6 +107,15 @@ int net_read_neigh(struct net_state *state, struct err *err);
 int net_create(const char *id, const struct net_state *state, struct net_state *ret_state,
 	       struct err *err);
 
+/* Whether somebody on the bridge's network has an IPv4 address: 1 with his MAC (the bridge's own
+ * when it is this host), 0 when nobody has answered within limit_ms. Waits: for a child. */
+int net_probe(const char *bridge, const struct net_addr *addr, uint64_t limit_ms,
+	      uint8_t ret_mac[6], struct err *err);
+
+/* Whether addr lies in the network of subnet, an address with its prefix length. Pure; addresses of
+ * another family do not. */
+bool net_addr_within(const struct net_addr *addr, const struct net_addr *subnet);
+
 /* Puts the neighbours in as stale, so that the first packet needs no resolution. */
 int net_set_neigh(const struct net_state *state, struct err *err);
 
@@ -150,7 +159,7 @@ struct net_bridge {
 	char name[IFNAMSIZ];
 	struct net_addr subnet; /* its first address */
 	uint32_t mtu;
-	uint64_t speed_mbit; /* of its fastest port that knows, 0 = unknown */
+	uint64_t speed_mbit; /* of its fastest port out of the host that knows, 0 = unknown */
 };
 
 /* Names of the interfaces on a bridge; writes at most max, returns how many were written. */

@@ -334,7 +334,17 @@ size_t net_bridge_ports(const char *bridge, char ret_ports[][IFNAMSIZ], size_t m
 	return w.n;
 }
 
-/* Speed of the fastest port in Mbit/s; virtual ports do not know. */
+/* A port that leads out of the host: a container's veth would say 10 Gbit/s. */
+static bool is_uplink(const char *port)
+{
+	char path[64 + IFNAMSIZ];
+
+	str_fmt(path, sizeof(path), "/sys/class/net/%s/device", port);
+	return access(path, F_OK) == 0 || str_starts(port, "eth") || str_starts(port, "en") ||
+	       str_starts(port, "bond");
+}
+
+/* Speed of the fastest port out of the host in Mbit/s; some do not know theirs. */
 static uint64_t port_speed(const char *bridge)
 {
 	char ports[NET_PORTS][IFNAMSIZ], path[64 + IFNAMSIZ], line[32];
@@ -343,7 +353,7 @@ static uint64_t port_speed(const char *bridge)
 
 	for (size_t i = 0; i < n; i++) {
 		str_fmt(path, sizeof(path), "/sys/class/net/%s/speed", ports[i]);
-		if (file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0 &&
+		if (is_uplink(ports[i]) && file_read_line(AT_FDCWD, path, line, sizeof(line)) > 0 &&
 		    str_u64(line, 1, 10000000, &speed) && speed > best)
 			best = speed;
 	}

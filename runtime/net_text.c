@@ -65,6 +65,16 @@ const char *net_addr_text(const struct net_addr *addr, char buf[NET_TEXT])
 	return buf;
 }
 
+bool net_addr_within(const struct net_addr *addr, const struct net_addr *subnet)
+{
+	unsigned bits = subnet->prefix, whole = bits / 8;
+
+	if (addr->family != subnet->family || bits > family_bits(subnet->family) ||
+	    memcmp(addr->addr, subnet->addr, whole) != 0)
+		return false;
+	return bits % 8 == 0 || (addr->addr[whole] ^ subnet->addr[whole]) >> (8 - bits % 8) == 0;
+}
+
 static int bad(struct err *err, const char *what, const char *text)
 {
 	return fail(err, ERR_invalid, "not %s: %.100s", what, text ? text : "(none)");

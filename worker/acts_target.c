@@ -10,6 +10,7 @@
 #include "runtime/freezer.h"
 #include "runtime/tasks.h"
 #include "transfer/ticket.h"
+#include "worker/arrival.h"
 #include "worker/logs.h"
 
 #include <errno.h>
@@ -31,127 +32,7 @@ static const struct runtime_driver *driver_of(const struct mig *m)
 	return runtime_find(m->row.runtime);
 }
 
-/* --- check and reserve --- */
-
-static int refuse(struct mig *m, const char *code, const char *skip, const char *fix,
-		  const char *why, struct err *err)
-{
-	struct msg_reason *reason = scratch_take(&m->scratch, sizeof(*reason));
-
-	reason->code = code;
-	reason->skip = skip;
-	reason->fix = fix;
-	reason->why = scratch_fmt(&m->scratch, "%s", why);
-	m->answer.reasons.v = reason;
-	m->answer.reasons.n = 1;
-	fail(err, ERR_refused, "%s: %s", code, why);
-	return err_fix(err, "%s", fix);
-}
-
-static int check_paths(struct mig *m, struct err *err)
-{
-	char why[WIRE_PATH + 64];
-
-	for (uint32_t i = 0; i < m->ask.n_mounts && i < WIRE_MOUNTS; i++) {
-		if (!m->ask.mounts[i][0] || access(m->ask.mounts[i], F_OK) == 0)
-			continue;
-		str_fmt(why, sizeof(why), "%s is not there", m->ask.mounts[i]);
-		return refuse(m, "E-MOUNT", "mounts", "make it there, or choose another target",
-			      why, err);
-	}
-	return 0;
-}
-
-static int check_image(struct mig *m, struct err *err)
-{
-	char lowers[sizeof(m->ask.image)], why[sizeof(m->ask.image) + 64];
-	char *rest = lowers, *one;
-
-	str_copy(lowers, sizeof(lowers), m->ask.image);
-	while ((one = strsep(&rest, ":"))) {
-		if (!*one || *one != '/' || access(one, F_OK) == 0)
-			continue;
-		str_fmt(why, sizeof(why), "the image directory %s is not there", one);
-		return refuse(m, "E-IMAGE", "", "put the image there, or choose another target",
-			      why, err);
-	}
-	return 0;
-}
-
-/* Whether each part of a path that is there already is a directory, and no symlink. */
-static bool is_plain(int top, char *path)
-{
-	for (char *slash = path; slash;) {
-		int fd;
-
-		slash = strchr(slash, '/');
-		if (slash)
-			*slash = '\0';
-		fd = file_open_beneath(top, path, O_PATH | O_DIRECTORY, 0);
-		if (slash)
-			*slash++ = '/';
-		if (fd < 0)
-			return fd == -ENOENT;
-		close(fd);
-	}
-	return true;
-}
-
-/* Whether a path of another host's choice lies in the container storage and leads nowhere else. The
- * receiver's own directories below .drover are another user's. */
-static bool in_storage(const struct executor *x, const char *path)
-{
-	const char *storage = options_str(x->options, OPT_worker_storage);
-	auto_close int top = open(storage, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char below[PATH_MAX];
-	size_t len = strlen(storage);
-
-	return top >= 0 && path_ok(path) && str_starts(path, storage) && path[len] == '/' &&
-	       str_copy(below, sizeof(below), path + len + 1) && below[0] && below[0] != '.' &&
-	       is_plain(top, below);
-}
-
-static int check_name(struct executor *x, struct mig *m, struct err *err)
-{
-	struct runtime_container found;
-	const struct runtime_driver *driver = driver_of(m);
-
-	if (!driver)
-		return refuse(m, "E-RUNTIME", "", "install it there", "the runtime is not known",
-			      err);
-	if (!runtime_state_sync(driver, NULL, m->row.container, &found, NULL) &&
-	    !str_eq(found.status, "stopped"))
-		return refuse(m, "E-NAME-TAKEN", "", "remove or rename the other one",
-			      "a container of that name exists there", err);
-	if (!in_storage(x, m->row.bundle))
-		return refuse(m, "E-STORAGE", "", "set worker.storage to the same place on both",
-			      "the bundle is outside the target's container storage", err);
-	return 0;
-}
-
-static int begin_check(struct executor *x, struct mig *m, struct err *err)
-{
-	int rc = prover_knows(x->prover, m->row.peer, err);
-
-	if (!rc)
-		rc = check_name(x, m, err);
-	if (!rc && !m->ask.skip_mounts)
-		rc = check_paths(m, err);
-	if (!rc)
-		rc = check_image(m, err);
-	if (!rc && m->ask.cpuinfo_len && !m->ask.skip_cpu) {
-		struct err why;
-		char work[PATH_MAX];
-
-		str_fmt(work, sizeof(work), "%s/probe", options_str(x->options, OPT_node_run));
-		if (criu_cpuinfo_check(x->criu.path, work, m->ask.cpuinfo, m->ask.cpuinfo_len,
-				       &why))
-			rc = refuse(m, "E-CPU-FEATURES", "cpu",
-				    "choose a host whose CPU has the source's features", why.text,
-				    err);
-	}
-	return rc;
-}
+/* --- reserve --- */
 
 /* A directory that the unprivileged receiver writes to. */
 static int make_drop(const struct executor *x, const char *path, struct err *err)
@@ -192,8 +73,7 @@ static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
 	struct stat st;
 	int rc;
 
-	/* The same again: check may have been long ago, or never. */
-	rc = check_name(x, m, err);
+	rc = arrival_book(x, m, err);
 	if (rc)
 		return rc;
 	if (m->ask.has_net)
@@ -227,7 +107,7 @@ static int make_roots(const struct executor *x, const struct mig *m, struct err 
 {
 	static const char *const names[] = {"", "/upper", "/rootfs"};
 	char path[PATH_MAX];
-	int rc = in_storage(x, m->row.bundle)
+	int rc = arrival_in_storage(x, m->row.bundle)
 			 ? 0
 			 : fail(err, ERR_denied, "%s is not in worker.storage", m->row.bundle);
 
@@ -275,6 +155,9 @@ static int begin_unpack(struct executor *x, struct mig *m, struct err *err)
 	argv_addf(&argv, "upper=%s/upper", m->row.bundle);
 	argv_add(&argv, "--root");
 	argv_addf(&argv, "rootfs=%s/rootfs", m->row.bundle);
+	if (options_flag(x->options, OPT_worker_allow_hooks) ||
+	    options_flag(x->options, OPT_worker_allow_criu_config))
+		argv_add(&argv, "--allow-hooks"); /* arrival_policy tells them apart */
 	argv_add(&argv, "--print-meta");
 	spec.argv = (const char *const *)argv.v;
 	rc = run_start(&spec, clock_mono_ms(), &m->child, err);
@@ -298,16 +181,17 @@ static bool in_bundle(const struct executor *x, const struct mig *m, const char 
 {
 	size_t len = strlen(m->row.bundle);
 
-	return str_starts(path, m->row.bundle) && path[len] == '/' && in_storage(x, path);
+	return str_starts(path, m->row.bundle) && path[len] == '/' && arrival_in_storage(x, path);
 }
 
-static int mount_rootfs(struct executor *x, const struct mig *m, const char *metas, struct err *err)
+static int mount_rootfs(struct executor *x, struct mig *m, const char *metas, struct err *err)
 {
 	struct rootfs_mount fs = {.kind = ROOTFS_OVERLAY};
 	char kind[16], upper[PATH_MAX];
+	int rc;
 
 	if (!meta(metas, "kind", kind, sizeof(kind)) || !str_eq(kind, "overlay"))
-		return 0;
+		return arrival_policy(x, m, "", err);
 	if (!meta(metas, "rootfs", fs.path, sizeof(fs.path)) ||
 	    !meta(metas, "lower", fs.lower, sizeof(fs.lower)))
 		return fail(err, ERR_protocol, "the manifest does not say how the root is mounted");
@@ -319,7 +203,8 @@ static int mount_rootfs(struct executor *x, const struct mig *m, const char *met
 	    (fs.upper[0] &&
 	     (!str_eq(fs.upper, upper) || !in_bundle(x, m, upper) || !in_bundle(x, m, fs.work))))
 		return fail(err, ERR_denied, "the root would be mounted outside %s", m->row.bundle);
-	return rootfs_mount(&fs, err);
+	rc = arrival_policy(x, m, fs.lower, err);
+	return rc ? rc : rootfs_mount(&fs, err);
 }
 
 static int event_unpack(struct executor *x, struct mig *m, struct err *err)
@@ -636,7 +521,7 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_target[ACT_COUNT] = {
-	[ACT_check_target] = {begin_check, NULL},
+	[ACT_check_target] = {arrival_check, arrival_checked},
 	[ACT_reserve] = {begin_reserve, NULL},
 	[ACT_unpack] = {begin_unpack, event_unpack},
 	[ACT_arm] = {begin_arm, event_arm},

@@ -60,18 +60,74 @@ static int net(const struct msg_net *from, struct net_state *to, struct err *err
 	return rc ? rc : net_lists(from, to, err);
 }
 
-/* Paths that must exist on this host: sources of binds, and the image's directories. */
-static int facts(const struct msg_container *from, struct wire_ask *to, struct err *err)
+static int texts_of(const struct msg_strs *from, char *to, size_t max, size_t size, uint32_t *n,
+		    const char *name, struct err *err)
 {
 	int rc = 0;
 
-	if (!from)
-		return 0;
+	if (from->n > max)
+		return fail(err, ERR_protocol, "ask has more than %zu %s", max, name);
+	for (*n = 0; !rc && *n < from->n; ++*n)
+		rc = text(to + *n * size, size, from->v[*n], name, err);
+	return rc;
+}
+
+static int mounts(const struct msg_container *from, struct wire_uses *to, struct err *err)
+{
+	int rc = 0;
+
 	if (from->mounts.n > WIRE_MOUNTS)
 		return fail(err, ERR_protocol, "more than %d mounts", WIRE_MOUNTS);
-	for (; !rc && to->n_mounts < from->mounts.n; to->n_mounts++)
-		rc = text(to->mounts[to->n_mounts], WIRE_PATH, from->mounts.v[to->n_mounts].source,
-			  "mounts", err);
+	for (size_t i = 0; !rc && i < from->mounts.n; i++) {
+		const struct msg_mount *mount = &from->mounts.v[i];
+		struct wire_mount *out = &to->mounts[to->n_mounts++];
+
+		rc = text(out->source, sizeof(out->source), mount->source, "mounts", err);
+		if (!rc)
+			rc = text(out->kind, sizeof(out->kind), mount->kind, "mounts.kind", err);
+		if (!rc)
+			rc = text(out->rdev, sizeof(out->rdev), mount->rdev, "mounts.rdev", err);
+	}
+	return rc;
+}
+
+static int devices(const struct msg_container *from, struct wire_uses *to, struct err *err)
+{
+	int rc = 0;
+
+	if (from->devices.n > WIRE_DEVICES)
+		return fail(err, ERR_protocol, "more than %d devices", WIRE_DEVICES);
+	for (size_t i = 0; !rc && i < from->devices.n; i++) {
+		const struct msg_device *device = &from->devices.v[i];
+		struct wire_device *out = &to->devices[to->n_devices++];
+
+		out->major = (uint32_t)device->major;
+		out->minor = (uint32_t)device->minor;
+		rc = text(out->path, sizeof(out->path), device->path, "devices", err);
+		if (!rc)
+			rc = text(out->kind, sizeof(out->kind), device->kind, "devices.kind", err);
+	}
+	return rc;
+}
+
+/* What a target tests for itself. */
+static int facts(const struct msg_container *from, struct wire_uses *to, struct err *err)
+{
+	int rc;
+
+	if (!from)
+		return 0;
+	to->hooks = from->hooks;
+	to->criu_config = from->criu_config;
+	rc = mounts(from, to, err);
+	if (!rc)
+		rc = devices(from, to, err);
+	if (!rc)
+		rc = texts_of(&from->security, to->security[0], WIRE_DEVICES,
+			      sizeof(to->security[0]), &to->n_security, "security", err);
+	if (!rc)
+		rc = texts_of(&from->listening, to->listening[0], WIRE_LISTENING,
+			      sizeof(to->listening[0]), &to->n_listening, "listening", err);
 	return rc ? rc : text(to->image, sizeof(to->image), from->image, "image", err);
 }
 
@@ -100,6 +156,7 @@ static int texts(const struct msg_ask *ask, struct wire_ask *to, struct err *err
 
 int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to, struct err *err)
 {
+	uint32_t skips;
 	int rc;
 
 	memset(to, 0, sizeof(*to));
@@ -116,13 +173,10 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->rounds = ask->rounds;
 	to->offset = ask->offset;
 	to->peer_port = (uint32_t)ask->peer_port;
-	for (size_t i = 0; i < ask->skip.n; i++) {
-		bool all = str_eq(ask->skip.v[i], "all");
-
-		to->skip_cpu |= all || str_eq(ask->skip.v[i], "cpu");
-		to->skip_mounts |= all || str_eq(ask->skip.v[i], "mounts");
-	}
 	rc = texts(ask, to, err);
+	if (!rc)
+		rc = texts_of(&ask->skip, to->skip[0], WIRE_SKIPS, sizeof(to->skip[0]), &skips,
+			      "skip", err);
 	if (!rc)
 		rc = bytes(to->ticket, sizeof(to->ticket), &to->ticket_len, ask->ticket, "ticket",
 			   err);
@@ -138,5 +192,5 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 		to->has_net = true;
 		rc = net(ask->net, &to->net, err);
 	}
-	return rc ? rc : facts(ask->container_facts, to, err);
+	return rc ? rc : facts(ask->container_facts, &to->uses, err);
 }

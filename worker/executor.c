@@ -171,6 +171,40 @@ static void on_pace(struct executor *x, const struct wire_pace *pace)
 		x->next_beat_ms = now_ms + x->interval_ms;
 }
 
+/* Lists of what the container uses: nothing in them can lead out of them. */
+static void end_texts(struct wire_ask *ask)
+{
+	struct wire_uses *uses = &ask->uses;
+	struct {
+		void *v;
+		uint32_t *n;
+		size_t max, size, text; /* the text is the first member, of this size */
+	} lists[] = {
+		{uses->mounts, &uses->n_mounts, WIRE_MOUNTS, sizeof(uses->mounts[0]), WIRE_PATH},
+		{uses->devices, &uses->n_devices, WIRE_DEVICES, sizeof(uses->devices[0]),
+		 sizeof(uses->devices[0].path)},
+		{uses->security, &uses->n_security, WIRE_DEVICES, sizeof(uses->security[0]),
+		 sizeof(uses->security[0])},
+		{uses->listening, &uses->n_listening, WIRE_LISTENING, sizeof(uses->listening[0]),
+		 sizeof(uses->listening[0])},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		if (*lists[i].n > lists[i].max)
+			*lists[i].n = (uint32_t)lists[i].max;
+		for (size_t k = 0; k < lists[i].max; k++)
+			((char *)lists[i].v)[k * lists[i].size + lists[i].text - 1] = '\0';
+	}
+	for (size_t i = 0; i < WIRE_MOUNTS; i++) {
+		uses->mounts[i].kind[sizeof(uses->mounts[i].kind) - 1] = '\0';
+		uses->mounts[i].rdev[sizeof(uses->mounts[i].rdev) - 1] = '\0';
+		uses->devices[i].kind[sizeof(uses->devices[i].kind) - 1] = '\0';
+	}
+	for (size_t i = 0; i < WIRE_SKIPS; i++)
+		ask->skip[i][sizeof(ask->skip[i]) - 1] = '\0';
+	uses->image[sizeof(uses->image) - 1] = '\0';
+}
+
 /* False when the bus side has closed its end. */
 static bool on_bus(struct executor *x)
 {
@@ -198,15 +232,13 @@ static bool on_bus(struct executor *x)
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
 		char *texts[] = {in.ask.migration, in.ask.request,      in.ask.container,
 				 in.ask.source,    in.ask.target,       in.ask.runtime,
-				 in.ask.bundle,    in.ask.peer_address, in.ask.reason,
-				 in.ask.image};
+				 in.ask.bundle,    in.ask.peer_address, in.ask.reason};
 		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE,
-				  32,        WIRE_PATH, 64,        256,       sizeof(in.ask.image)};
+				  32,        WIRE_PATH, 64,        256};
 
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			texts[i][sizes[i] - 1] = '\0';
-		for (size_t i = 0; i < WIRE_MOUNTS; i++)
-			in.ask.mounts[i][WIRE_PATH - 1] = '\0';
+		end_texts(&in.ask);
 		if (in.ask.step == STEP_log)
 			logs_ask(x, &in.ask);
 		else if (in.ask.step < STEP_COUNT && in.ask.proof_len <= sizeof(in.ask.proof) &&

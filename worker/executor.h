@@ -12,6 +12,7 @@
 #include "runtime/hostfacts.h"
 #include "runtime/run.h"
 #include "runtime/runtime.h"
+#include "worker/booking.h"
 #include "worker/handover.h"
 #include "worker/journal.h"
 #include "worker/proof.h"
@@ -57,6 +58,7 @@ struct mig {
 	struct msg_figures figures;
 	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
 	uint64_t retry_ms, retry_after_ms; /* when a plan that is stuck is tried again, doubling */
+	struct booking booked;             /* on a target, from reserve to arm */
 	uint64_t gate_closed_us, gate_opened_us, act_began_us;
 	uint8_t digest[32];
 	bool has_digest;

@@ -13,6 +13,7 @@
 #include "transfer/sender.h"
 #include "transfer/unpack.h"
 #include "worker/args.h"
+#include "worker/arrival.h"
 #include "worker/bus_side.h"
 #include "worker/dirs.h"
 #include "worker/executor.h"
@@ -103,6 +104,8 @@ int main(int argc, char **argv)
 		return unpack_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=sender"))
 		return sender_main(argc - 1, argv + 1);
+	if (argc > 1 && str_eq(argv[1], "--role=probe"))
+		return probe_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=tell"))
 		return tell_main();
 	args_parse(&args, argc, argv);

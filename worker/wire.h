@@ -16,6 +16,9 @@
 
 #define WIRE_MAGIC 0x44525831 /* "DRX1" */
 #define WIRE_MOUNTS 32
+#define WIRE_DEVICES 32
+#define WIRE_SKIPS 16
+#define WIRE_LISTENING 64
 #define WIRE_PATH 512
 #define WIRE_CPUINFO 8192
 #define WIRE_OUT_MAX (512 * 1024) /* a wire_out with its body; SO_SNDBUF is set to twice this */
@@ -30,6 +33,30 @@ enum wire_in_kind {
 struct wire_in_head {
 	uint32_t magic;
 	uint32_t kind; /* enum wire_in_kind */
+};
+
+/* What a container uses of its host, as its source says. */
+struct wire_mount {
+	char source[WIRE_PATH];
+	char kind[16]; /* of the source there: dir file char block socket fifo missing, "" = not
+			  told */
+	char rdev[24]; /* "10:229" */
+};
+
+struct wire_device {
+	char path[256];
+	char kind[8]; /* char block */
+	uint32_t major, minor;
+};
+
+struct wire_uses {
+	uint32_t n_mounts, n_devices, n_security, n_listening;
+	uint8_t hooks, criu_config;
+	struct wire_mount mounts[WIRE_MOUNTS]; /* binds whose source is not in the bundle */
+	struct wire_device devices[WIRE_DEVICES];
+	char security[WIRE_DEVICES][128];   /* forms of demand_text */
+	char listening[WIRE_LISTENING][64]; /* "tcp 0.0.0.0:80" */
+	char image[2 * WIRE_PATH];          /* overlay lower directories, "a:b" */
 };
 
 /* msg_ask with every text in a fixed array; cut or over-long values never get here: the bus side
@@ -51,12 +78,11 @@ struct wire_ask {
 	uint64_t rss_bytes, tree_bytes, bandwidth, rounds, offset;
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
-	uint8_t has_net, skip_cpu, skip_mounts;
+	uint8_t has_net;
 	uint8_t direct; /* the source itself says it, by SSH; terms do not count */
 	struct net_state net;
-	uint32_t n_mounts;
-	char mounts[WIRE_MOUNTS][WIRE_PATH]; /* sources of binds and devices that must exist here */
-	char image[2 * WIRE_PATH];           /* overlay lower directories, "a:b" */
+	char skip[WIRE_SKIPS][32]; /* names of --skip, "" ends the list early */
+	struct wire_uses uses;
 	uint32_t cpuinfo_len;
 	uint8_t cpuinfo[WIRE_CPUINFO];
 };

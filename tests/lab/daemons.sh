@@ -83,6 +83,7 @@ configuration() {
 			[ -z "$static" ] || echo "coordinators = 10.77.0.10"
 			echo "storage = /var/lib/ct"
 			echo "bridge = br0"
+			echo "allow_binds = /srv"
 			;;
 		transfer) echo "key = /etc/drover/transfer_key" ;;
 		esac

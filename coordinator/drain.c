@@ -168,7 +168,8 @@ void drain_view_done(struct drain_text *text)
 {
 	free(text->items);
 	free(text->rooms);
-	*text = (struct drain_text){0};
+	text->items = NULL;
+	text->rooms = NULL;
 }
 
 void drain_job_view(const struct drain *drain, struct msg_job *ret, char buf[DRAIN_PHASE_SIZE])

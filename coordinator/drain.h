@@ -113,8 +113,8 @@ size_t drain_count(const struct drain *drain, enum item_state state);
 const char *drain_state_name(enum drain_state state);
 const char *item_state_name(enum item_state state);
 
-/* The plan as a message; its lists live in *text, which drain_view_done frees, its texts in the
- * drain. */
+/* The plan as a message; its lists live in *text, its texts in the drain. drain_view_done frees
+ * items and rooms. */
 struct drain_text {
 	struct msg_item *items;
 	struct msg_room *rooms;

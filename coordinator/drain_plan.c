@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define ALIKE 2.0 /* points of score that make no difference */
+
 struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
 			       const char *skip[16])
 {
@@ -111,9 +113,44 @@ static void book(struct core *c, const struct drain_item *item, const struct msg
 	node->booked_cpu_permille += facts->cpu_permille;
 }
 
-static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+static size_t arrivals(const struct drain *drain, const char *host)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < drain->n_items; i++)
+		n += str_eq(drain->items[i].target, host);
+	return n;
+}
+
+/* Of hosts that score about the same the one that gets the fewest of this plan: a host takes two
+ * at a time, and what is alike should not end up on one. */
+static const struct candidate *choose(const struct drain *drain, const struct drain_item *item,
+				      const struct candidate *candidates, size_t n)
 {
 	const struct candidate *best = NULL;
+	size_t fewest = 0, here;
+	double top = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct candidate *one = &candidates[i];
+
+		if (!drain_may_use(drain, item, one))
+			continue;
+		if (best && one->score < top - ALIKE)
+			break; /* they come in order of their score */
+		here = arrivals(drain, one->node->id);
+		if (best && here >= fewest)
+			continue;
+		top = best ? top : one->score;
+		best = one;
+		fewest = here;
+	}
+	return best;
+}
+
+static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+{
+	const struct candidate *best;
 	struct candidate *candidates;
 	const char *skip[16];
 	struct score_query query;
@@ -125,8 +162,7 @@ static void place_item(struct core *c, const struct drain *drain, struct drain_i
 		return;
 	query = drain_query(c, drain, &place, skip);
 	n = score_rank(&query, &c->nodes, &candidates);
-	for (size_t i = 0; i < n && !best; i++)
-		best = drain_may_use(drain, item, &candidates[i]) ? &candidates[i] : NULL;
+	best = choose(drain, item, candidates, n);
 	if (best) {
 		str_copy(item->target, sizeof(item->target), best->node->id);
 		str_copy(item->verdict, sizeof(item->verdict), verdict_word(&best->verdict));

@@ -130,7 +130,7 @@ struct traffic {
 
 static bool under_way(const struct job *job)
 {
-	return !job->probe && !job->outcome && !job->told_end && job->stage < STAGE_retire;
+	return !job->probe && !job->told_end && job->stage != STAGE_done;
 }
 
 /* What is under way, of this drain or not: in all, out of one host, into one host. */

@@ -227,6 +227,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 		m->row.hold_until_boot_ms = until_before;
 	} else {
 		m->journalled = true;
+		m->found = false;
 	}
 	m->dead = rc && state == HANDOVER_lost;
 	at_point(handover_state_name(state), "recorded");
@@ -503,6 +504,12 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 	return plan;
 }
 
+bool mig_must_end(const struct mig *m)
+{
+	return m->found && (m->row.state == HANDOVER_held || m->row.state == HANDOVER_reserved ||
+			    m->row.state == HANDOVER_prepared);
+}
+
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 					    const struct wire_ask *ask, struct err *err)
 {
@@ -520,6 +527,9 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 	if (!rc && m->row.gave_up && (ask->step == STEP_sync || ask->step == STEP_hold))
 		rc = fail(err, ERR_canceled, "%s: the source has given this handover up",
 			  step_name(ask->step));
+	if (!rc && mig_must_end(m) && ask->step != STEP_abort && ask->step != STEP_refuse)
+		rc = fail(err, ERR_busy, "%s of before the restart has to be undone first",
+			  handover_state_name(m->row.state));
 	if (!rc && ask->step == STEP_clean && mig_has_hold(m))
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 	/* Who asks for what cannot be does not carry it on: the direct path is not kept waiting. */

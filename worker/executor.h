@@ -42,6 +42,7 @@ struct mig {
 	bool failed;
 	bool dead;  /* lost, but the journal could not be told: RUNNING is proved to nobody */
 	bool stuck; /* an act of a plan that ends has failed: what it left is tried again */
+	bool found; /* the row was written by an earlier worker, and by none since */
 	bool self;  /* the plan was begun by this host itself, nobody is answered */
 	struct err failure;
 
@@ -142,6 +143,9 @@ struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
 /* Whether it holds its container, or still has to undo or delete something of it. */
 bool mig_has_hold(const struct mig *m);
+/* Whether it is a hold of an earlier worker, whose undoing could not be recorded yet: it may run
+ * again by now (a reboot), so that nothing but that undoing may follow. */
+bool mig_must_end(const struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 
 /* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows

@@ -18,7 +18,7 @@ void recover_row(void *arg, const struct handover_row *row)
 	struct executor *x = arg;
 	struct mig *m = mig_new(x, row);
 
-	m->journalled = true;
+	m->journalled = m->found = true;
 	if (row->term > x->term)
 		x->term = row->term;
 }
@@ -132,7 +132,7 @@ static void waited(struct executor *x, struct mig *m, uint64_t boot_ms)
 static void try_again(struct executor *x, struct mig *m, uint64_t now_ms)
 {
 	bool ends = m->row.state == HANDOVER_own || m->row.state == HANDOVER_done ||
-		    m->row.state == HANDOVER_refused;
+		    m->row.state == HANDOVER_refused || mig_must_end(m);
 
 	if (!ends || m->plan || m->row.settled || now_ms < m->retry_ms)
 		return;

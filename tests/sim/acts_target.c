@@ -109,7 +109,9 @@ static int target_go(struct executor *x, struct mig *m, struct err *err)
 	act_enter(m, ACT_go, true, err);
 	if (!m->restore || !copy->armed || !str_eq(copy->by, m->row.migration))
 		return fail(err, ERR_lost, "the armed container is gone");
-	if (!copy->hook || chance(sim.weather.act_fails)) {
+	if (!copy->hook)
+		return fail(err, ERR_child, "criu is gone, the tasks stay parked");
+	if (chance(sim.weather.act_fails)) {
 		copy_destroy(h, ct, "criu was killed before it ran");
 		return fail(err, ERR_child, "the restore fails at its end");
 	}
@@ -162,7 +164,7 @@ static int target_kill(struct executor *x, struct mig *m, struct err *err)
 	(void)x;
 	check_act(h, m, ACT_kill);
 	run_free(&m->restore);
-	if (h->copy[ct].armed && str_eq(h->copy[ct].by, m->row.migration))
+	if (h->copy[ct].armed && h->copy[ct].hook && str_eq(h->copy[ct].by, m->row.migration))
 		copy_destroy(h, ct, NULL);
 	rc = act_enter(m, ACT_kill, true, err);
 	if (rc || !m->row.arming)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * What a seed makes of the world: how many hosts, how bad the weather, what people ask for, what
- * breaks when, and a rogue coordinator that has all keys and plays back all it has heard. */
+ * What a seed makes of the world: how many hosts, how bad the weather, what people ask for, and
+ * what breaks when. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -18,11 +18,13 @@ static void choose_faults(struct weather *w)
 	w->loss = often(300000);
 	w->dup = often(300000);
 	w->point_crash = often(40000);
+	w->hot_point = (unsigned)rnd_below(2 * HOT_POINTS);
 	w->power = rnd_below(3) == 0;
 	w->power_of_crash = 300000;
 	w->sync_crash = often(30000);
 	w->sync_fails = often(15000);
 	w->torn = rnd_below(12) ? often(30000) : 400000;
+	w->torn_first = often(500000);
 	w->act_fails = often(60000);
 	w->undo_fails = often(60000);
 	w->act_slow = often(60000);
@@ -31,7 +33,11 @@ static void choose_faults(struct weather *w)
 	w->doubled = rnd_below(5) == 0;
 	w->rogue = rnd_below(5) == 0;
 	w->rogue_every_ms = (unsigned)rnd_range(20, 2000);
+	w->nag = w->rogue && coin();
 	w->absent = rnd_below(6) == 0;
+	w->orphans = rnd_below(6) ? 0 : 400000;
+	w->hangs = rnd_below(4) == 0;
+	w->cordons = coin();
 	w->partitions = coin();
 	w->jumps = rnd_below(3) == 0;
 	w->exits = rnd_below(4) == 0;
@@ -45,6 +51,7 @@ static void choose_weather(struct weather *w)
 	w->fair = rnd_below(16) == 0;
 	w->delay_ms = (unsigned)(coin() || w->fair ? 20 : rnd_range(20, 3000));
 	w->slow_ms = (unsigned)(coin() || w->fair ? 5 : rnd_range(5, 1500));
+	w->hot_point = HOT_POINTS;
 	if (!w->fair)
 		choose_faults(w);
 }
@@ -94,10 +101,18 @@ static void request(struct coord *c, const struct msg_request *body)
 	msg->head.type = MSG_TYPE_request;
 	str_copy(msg->head.request, ULID_SIZE, id);
 	sim_ulid(id);
-	trace("c%d: %s %s to %s", c->n, body->command, body->container,
+	trace("c%d: %s %s to %s", c->n, body->command, body->container ? body->container : "",
 	      body->host ? body->host : "any");
 	coord_feed(c,
 		   &(struct core_event){.kind = CORE_request, .client = 7, .msg = msg, .id = id});
+}
+
+static void ask_to_cordon(struct coord *c)
+{
+	struct msg_request body = {.command = coin() ? "cordon" : "uncordon"};
+
+	body.host = sim.host[rnd_below((uint64_t)sim.n_hosts)].name;
+	request(c, &body);
 }
 
 static void ask_for(struct coord *c, int ct)
@@ -122,7 +137,10 @@ void chaos_client(void)
 	if (!c->up)
 		c = &sim.coord[0];
 	if (c->up) {
-		ask_for(c, ct);
+		if (sim.weather.cordons && rnd_below(4) == 0)
+			ask_to_cordon(c);
+		if (c->up)
+			ask_for(c, ct);
 		sim.clients_left--;
 	}
 	c = &sim.coord[1 - c->n];
@@ -162,7 +180,22 @@ static struct mig *some_mig(struct host *h)
 	return m;
 }
 
-/* The program of a pending act is killed, or the one that holds an armed container. */
+/* A killed criu may take the tasks that it has restored with it, leave them parked, or, told to go,
+ * leave them running. */
+static void leave_tasks(struct host *h, int ct)
+{
+	struct copy *copy = &h->copy[ct];
+
+	if (coin())
+		copy_destroy(h, ct, "criu was killed");
+	else if (copy->armed)
+		copy->hook = false;
+	else
+		ghost_find(copy->by)->stray = true;
+}
+
+/* The program of a pending act is killed, or the one that holds an armed container. The worker
+ * hears of it, mostly. */
 static void kill_criu(struct host *h)
 {
 	struct mig *m = some_mig(h);
@@ -175,8 +208,8 @@ static void kill_criu(struct host *h)
 	run->bad = true;
 	if (run == m->restore && str_eq(h->copy[ct].by, m->row.migration) &&
 	    (h->copy[ct].armed || run->token))
-		copy_destroy(h, ct, "criu was killed");
-	if (!run->token)
+		leave_tasks(h, ct);
+	if (!run->token && rnd_below(4) == 0)
 		return;
 	run->token = token_new();
 	run->refs++;
@@ -198,8 +231,38 @@ static void end_container(struct host *h)
 {
 	int ct = (int)rnd_below((uint64_t)sim.n_cts);
 
-	if (sim.weather.exits && copy_runs(&h->copy[ct]))
+	if (!sim.weather.exits)
+		return;
+	if (copy_runs(&h->copy[ct]))
 		copy_destroy(h, ct, "it ended by itself");
+	else if (h->copy[ct].there && h->copy[ct].frozen && coin())
+		copy_destroy(h, ct, "somebody killed it while it was held");
+}
+
+/* A process that does not run for a while, and then goes on as if nothing had happened. */
+static void hang(struct host *h, struct coord *c)
+{
+	uint64_t until_ms = sim.now_ms + rnd_range(500, coin() ? 20000 : 200000);
+
+	if (!sim.weather.hangs)
+		return;
+	if (coin()) {
+		trace("c%d: hangs", c->n);
+		c->busy_until_ms = until_ms > c->busy_until_ms ? until_ms : c->busy_until_ms;
+		return;
+	}
+	trace("%s: its worker hangs", h->name);
+	h->busy_until_ms = until_ms > h->busy_until_ms ? until_ms : h->busy_until_ms;
+	h->hung_ms = h->busy_until_ms;
+}
+
+static void jump(struct host *h, struct coord *c)
+{
+	if (!sim.weather.jumps)
+		return;
+	h->boot_jump_ms += rnd_range(1000, 100000);
+	h->jumped_ms = sim.now_ms;
+	c->wall_jump_ms = (int64_t)rnd_below(7200000) - 3600000;
 }
 
 static void double_coordinator(void)
@@ -211,18 +274,18 @@ static void double_coordinator(void)
 void chaos_fault(void)
 {
 	struct host *h = &sim.host[rnd_below((uint64_t)sim.n_hosts)];
+	struct coord *c = &sim.coord[rnd_below(COORDS_MAX)];
 	uint64_t down_ms = rnd_range(50, coin() ? 2000 : 60000);
 
 	if (sim.calm)
 		return;
-	switch (rnd_below(12)) {
+	switch (rnd_below(13)) {
 	case 0:
 	case 1:
 		worker_kill(h, down_ms);
 		break;
 	case 2:
-		coord_kill(&sim.coord[rnd_below(COORDS_MAX)],
-			   sim.weather.absent ? 200000 : down_ms);
+		coord_kill(c, sim.weather.absent ? 200000 : down_ms);
 		break;
 	case 3:
 		if (sim.weather.power && h->powered) {
@@ -238,10 +301,7 @@ void chaos_fault(void)
 			cut_something();
 		break;
 	case 7:
-		if (sim.weather.jumps) {
-			h->boot_jump_ms += rnd_range(1000, 100000);
-			h->jumped_ms = sim.now_ms;
-		}
+		jump(h, c);
 		break;
 	case 8:
 		if (sim.weather.full_disks) {
@@ -255,6 +315,9 @@ void chaos_fault(void)
 	case 10:
 		lose_sender(h);
 		break;
+	case 11:
+		hang(h, c);
+		break;
 	default:
 		end_container(h);
 		double_coordinator();
@@ -262,100 +325,4 @@ void chaos_fault(void)
 	}
 	tally.faults++;
 	event_push(EV_fault, sim.now_ms + rnd_range(1, sim.weather.fault_every_ms), 0, 0, 0, NULL);
-}
-
-/* --- the rogue --- */
-
-static const struct {
-	enum step step;
-	bool source;
-} rogue_steps[] = {
-	{STEP_check, true},   {STEP_sync, true},     {STEP_hold, true},    {STEP_release, true},
-	{STEP_retire, true},  {STEP_abort, true},    {STEP_clean, true},   {STEP_report, true},
-	{STEP_check, false},  {STEP_reserve, false}, {STEP_arm, false},    {STEP_start, false},
-	{STEP_refuse, false}, {STEP_clean, false},   {STEP_release, true}, {STEP_start, false},
-	{STEP_retire, true},  {STEP_abort, true},
-};
-
-static const struct ghost *some_ghost(void)
-{
-	return &sim.ghost[rnd_below(4) ? (uint64_t)sim.n_ghosts - 1
-				       : rnd_below((uint64_t)sim.n_ghosts)];
-}
-
-/* Mostly something that was said once, by whoever, about that migration or another; else noise. */
-static void rogue_proof(const struct ghost *g, struct wire_ask *ask)
-{
-	const struct ghost *from = coin() ? g : &sim.ghost[rnd_below((uint64_t)sim.n_ghosts)];
-	unsigned n, i;
-
-	if (from->ct != g->ct || from->source != g->source || from->target != g->target)
-		from = g;
-	n = from->n_proofs < PROOFS_KEPT ? from->n_proofs : PROOFS_KEPT;
-	i = (unsigned)rnd_below(n + 1u);
-
-	if (i == n) {
-		ask->proof_len = (uint32_t)rnd_below(65);
-		memset(ask->proof, (int)rnd_below(256), ask->proof_len);
-		return;
-	}
-	ask->proof_len = from->proof[i].len;
-	memcpy(ask->proof, from->proof[i].data, ask->proof_len);
-}
-
-static void rogue_numbers(const struct ghost *g, struct wire_ask *ask)
-{
-	ask->attempt = rnd_below(3) ? 1000 + rnd_below(1000) : g->attempt;
-	ask->epoch = g->epoch;
-	if (rnd_below(8) == 0)
-		ask->epoch += rnd_below(3);
-	if (rnd_below(8) == 0 && g->epoch > 1)
-		ask->epoch = g->epoch - 1;
-	ask->term = g->term;
-	if (rnd_below(64) == 0)
-		ask->term++;
-	else if (rnd_below(8) == 0 && g->term > 1)
-		ask->term--;
-	ask->ticket_len = 64;
-	memcpy(ask->ticket, g->ticket, 64);
-	ask->digest_len = 32;
-	memcpy(ask->digest, g->digest, 32);
-	rogue_proof(g, ask);
-}
-
-void rogue_ask(void)
-{
-	static struct wire_ask ask;
-	size_t i = rnd_below(ARRAY_LEN(rogue_steps));
-	const struct ghost *g;
-	int source, target, to;
-
-	if (sim.calm)
-		return;
-	event_push(EV_rogue, sim.now_ms + rnd_range(1, sim.weather.rogue_every_ms), 0, 0, 0, NULL);
-	if (!sim.n_ghosts)
-		return;
-	g = some_ghost();
-	source = rnd_below(32) ? g->source : (int)rnd_below((uint64_t)sim.n_hosts);
-	target = rnd_below(32) ? g->target : (int)rnd_below((uint64_t)sim.n_hosts);
-	if (source < 0 || target < 0)
-		return;
-	memset(&ask, 0, sizeof(ask));
-	ask.head = (struct wire_in_head){WIRE_MAGIC, WIRE_ASK};
-	str_copy(ask.migration, ULID_SIZE, g->migration);
-	if (rnd_below(64) == 0)
-		sim_ulid(ask.migration);
-	sim_ulid(ask.request);
-	str_copy(ask.container, NAME_SIZE, sim.ct[g->ct].name);
-	str_copy(ask.source, NAME_SIZE, sim.host[source].name);
-	str_copy(ask.target, NAME_SIZE, sim.host[target].name);
-	str_copy(ask.runtime, sizeof(ask.runtime), "runc");
-	str_copy(ask.bundle, sizeof(ask.bundle), "/var/lib/ct/x");
-	ask.step = rogue_steps[i].step;
-	rogue_numbers(g, &ask);
-	to = rogue_steps[i].source == (rnd_below(16) != 0) ? source : target;
-	sim.host[to].asker = ROGUE;
-	trace("h%d: rogue asks %s of %s", to, step_name(ask.step), ask.migration + 20);
-	tally.rogue_asks++;
-	worker_ask(&sim.host[to], &ask);
 }

@@ -52,7 +52,7 @@ static void check_holds(const struct host *h)
 	uint64_t slack_ms = HOLD_SLACK_MS + 8 * sim.weather.slow_ms;
 
 	if (!h->up || sim.now_ms < h->up_since_ms + slack_ms ||
-	    sim.now_ms < h->jumped_ms + slack_ms)
+	    sim.now_ms < h->jumped_ms + slack_ms || sim.now_ms < h->hung_ms + slack_ms)
 		return;
 	for (const struct mig *m = h->x->migs; m; m = m->next)
 		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held &&
@@ -69,6 +69,11 @@ void check_event(void)
 }
 
 /* --- acts and answers --- */
+
+static bool single(void)
+{
+	return !sim.weather.doubled && !sim.weather.rogue;
+}
 
 static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
 {
@@ -128,6 +133,9 @@ void check_act(struct host *h, const struct mig *m, enum handover_act act)
 		       handover_state_name(state));
 	if (act == ACT_freeze && h->copy[ct].gate_open)
 		broken("I10", "%s is frozen on %s with its gate open", m->row.container, h->name);
+	if (act == ACT_freeze && single() && !(g->reserved_on & 1u << g->target))
+		broken("I13", "%s is frozen before its target has reserved anything",
+		       m->row.container);
 	if (act == ACT_dump && !h->copy[ct].frozen && h->copy[ct].there)
 		broken("I9", "%s is dumped on %s while it runs", m->row.container, h->name);
 	if (act == ACT_retire && !g->went)
@@ -154,9 +162,30 @@ void check_answer(struct host *h, const struct msg_answer *answer)
 
 /* --- outcomes --- */
 
-static bool single(void)
+static struct pick *pick_of(struct coord *c, const char *job)
 {
-	return !sim.weather.doubled && !sim.weather.rogue;
+	struct pick *pick = NULL;
+
+	for (unsigned i = 0; i < PICKS_MAX; i++)
+		if (str_eq(c->pick[i].job, job))
+			return &c->pick[i];
+	pick = &c->pick[c->n_picks++ % PICKS_MAX];
+	*pick = (struct pick){0};
+	str_copy(pick->job, ULID_SIZE, job);
+	return pick;
+}
+
+/* I13: a host that was cordoned before this turn, and still is, is not picked. */
+void check_target(struct coord *c, const struct job *job, uint32_t cordoned)
+{
+	struct pick *pick = pick_of(c, job->id);
+
+	if (str_eq(pick->target, job->target))
+		return;
+	for (int i = 0; i < sim.n_hosts; i++)
+		if (str_eq(sim.host[i].name, job->target) && cordoned & c->cordoned & 1u << i)
+			broken("I13", "%s is cordoned, job %s picks it", job->target, job->id);
+	str_copy(pick->target, NAME_SIZE, job->target);
 }
 
 /* I12, at the moment when an outcome is recorded. With several coordinators at work on one job each
@@ -338,8 +367,24 @@ static void check_waits(int ct)
 			       sim.host[i].copy[ct].frozen ? "frozen" : "armed", sim.host[i].name);
 }
 
+/* What is told as LOST is not left running: a person may bring the source's copy back. */
+static void check_lost(const struct host *h)
+{
+	for (size_t i = 0; h->up && i < h->n_kept; i++) {
+		const struct kept_row *row = &h->kept[i];
+		int ct = ct_find(row->container);
+
+		if (row->state == HANDOVER_lost && ct >= 0 && copy_runs(&h->copy[ct]) &&
+		    str_eq(h->copy[ct].by, row->migration))
+			broken("I12", "%s is LOST for %s, where it runs on", row->migration,
+			       h->name);
+	}
+}
+
 void check_quiescence(void)
 {
+	for (int i = 0; i < sim.n_hosts; i++)
+		check_lost(&sim.host[i]);
 	for (int ct = 0; ct < sim.n_cts; ct++)
 		check_waits(ct);
 	if (!single())

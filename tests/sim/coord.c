@@ -8,15 +8,31 @@
 
 enum { CRASH_before, CRASH_recorded, CRASH_some_sent, CRASH_all_sent, CRASHES };
 
-static struct moment now(void)
+static struct moment now(const struct coord *c)
 {
-	return (struct moment){.mono_ms = sim.now_ms, .wall_ms = sim.now_ms + 1700000000000};
+	return (struct moment){.mono_ms = sim.now_ms,
+			       .wall_ms = sim.now_ms + 1700000000000 + (uint64_t)c->wall_jump_ms};
 }
 
 /* --- store --- */
 
+static void keep_cordon(struct coord *c, const struct effect_record *record)
+{
+	for (int i = 0; i < sim.n_hosts; i++) {
+		char key[NAME_SIZE + 8];
+
+		str_fmt(key, sizeof(key), "cordon/%s", sim.host[i].name);
+		if (!str_eq(record->key, key))
+			continue;
+		c->cordoned &= ~(1u << i);
+		c->cordoned |= (uint32_t)(record->len >= 3 && !memcmp(record->data, "yes", 3)) << i;
+	}
+}
+
 static void keep(struct coord *c, struct effect_record *record)
 {
+	if (record->kind == RECORD_value)
+		keep_cordon(c, record);
 	if (record->closes)
 		for (size_t i = 0; i < c->n_records; i++)
 			c->closed[i] |= str_eq(c->records[i].key, record->key);
@@ -83,6 +99,7 @@ static void commit(struct coord *c)
 	bool dies = c->fx.n_records && chance(sim.weather.coord_crash);
 	uint64_t crash = dies ? rnd_below(CRASHES) : CRASHES;
 	uint64_t timer_ms = c->fx.timer_ms;
+	uint32_t cordoned = c->cordoned;
 	size_t n = c->fx.n_sends;
 
 	if (crash == CRASH_before) {
@@ -91,8 +108,10 @@ static void commit(struct coord *c)
 	}
 	for (size_t i = 0; i < c->fx.n_records; i++)
 		keep(c, &c->fx.records[i]);
-	for (size_t i = 0; i < c->core->n_jobs; i++)
+	for (size_t i = 0; i < c->core->n_jobs; i++) {
+		check_target(c, c->core->jobs[i], cordoned);
 		check_outcome(c, c->core->jobs[i]);
+	}
 	if (crash == CRASH_recorded)
 		n = 0;
 	if (crash == CRASH_some_sent)
@@ -110,9 +129,9 @@ static void commit(struct coord *c)
 
 void coord_feed(struct coord *c, const struct core_event *event)
 {
-	core_feed(c->core, event, now(), &c->fx);
+	core_feed(c->core, event, now(c), &c->fx);
 	if (event->kind != CORE_tick)
-		core_feed(c->core, &(struct core_event){.kind = CORE_tick}, now(), &c->fx);
+		core_feed(c->core, &(struct core_event){.kind = CORE_tick}, now(c), &c->fx);
 	commit(c);
 }
 
@@ -128,14 +147,14 @@ void coord_start(struct coord *c)
 	c->exists = c->up = true;
 	c->core = core_new(&config);
 	replay(c);
-	core_resume(c->core, now(), &c->fx);
+	core_resume(c->core, now(c), &c->fx);
 	for (int i = 0; i < sim.n_hosts; i++)
 		core_feed(c->core,
 			  &(struct core_event){.kind = CORE_roster,
 					       .node = sim.host[i].name,
 					       .address = "10.0.0.1",
 					       .ssh_port = 22},
-			  now(), &c->fx);
+			  now(c), &c->fx);
 	commit(c);
 }
 
@@ -155,6 +174,9 @@ void coord_kill(struct coord *c, uint64_t down_ms)
 void coord_clone(const struct coord *from, struct coord *to, bool same_term)
 {
 	to->term = from->term - same_term;
+	to->cordoned = from->cordoned;
+	memcpy(to->pick, from->pick, sizeof(to->pick));
+	to->n_picks = from->n_picks;
 	for (size_t i = 0; i < from->n_records; i++) {
 		struct effect_record r = from->records[i];
 

@@ -103,7 +103,8 @@ ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 
 	worker_point("disk.write");
 	if (((size_t)at + len > h->journal.allocated && h->full) ||
-	    ((size_t)at + len > h->journal.len && chance(sim.weather.torn))) {
+	    ((size_t)at + len > h->journal.len &&
+	     chance(h->starting ? sim.weather.torn_first : sim.weather.torn))) {
 		size_t some = coin() ? rnd_below(len) : 0;
 
 		tally.journal_failures++;

@@ -28,7 +28,7 @@ static void hooks_break(struct host *h)
 		int ct = ct_find(m->row.container);
 
 		if (m->restore && m->restore->act == ACT_arm && ct >= 0 && h->copy[ct].armed &&
-		    str_eq(h->copy[ct].by, m->row.migration))
+		    h->copy[ct].hook && str_eq(h->copy[ct].by, m->row.migration))
 			copy_destroy(h, ct, "its worker died");
 	}
 }
@@ -36,8 +36,7 @@ static void hooks_break(struct host *h)
 static void bury(struct host *h)
 {
 	sim.cur = h;
-	h->up = false;
-	h->fenced = false;
+	h->up = h->fenced = h->starting = false;
 	if (!h->x)
 		return;
 	tally.deaths++;
@@ -103,8 +102,10 @@ void worker_die(bool power)
 
 void worker_point(const char *name)
 {
-	(void)name;
-	if (!sim.cur->inside || !chance(sim.weather.point_crash))
+	bool hot = sim.weather.hot_point < HOT_POINTS &&
+		   hash_of(name, strlen(name)) % HOT_POINTS == sim.weather.hot_point;
+
+	if (!sim.cur->inside || !chance(hot ? 150000 : sim.weather.point_crash))
 		return;
 	trace("%s: dies at %s", sim.cur->name, name);
 	worker_die(sim.weather.power && chance(sim.weather.power_of_crash));
@@ -196,7 +197,9 @@ static void begin(struct host *h, void *arg)
 	for (size_t i = 0; i < h->n_kept; i++)
 		if (h->kept[i].state != HANDOVER_closed && h->kept[i].term > h->seen_term)
 			h->seen_term = h->kept[i].term;
+	h->starting = true;
 	recover_all(x, runs);
+	h->starting = false;
 	h->asker = ROGUE;
 	h->next_beat_ms = h->next_caps_ms = h->next_hello_ms = 0;
 }
@@ -280,10 +283,6 @@ static void child(struct host *h, void *arg)
 void worker_child(struct host *h, struct run *run, uint64_t token)
 {
 	if (!run->killed && run->token == token && h->up) {
-		if (h->busy_until_ms > sim.now_ms) {
-			event_push(EV_child, h->busy_until_ms, h->n, 0, token, run);
-			return;
-		}
 		run->token = 0;
 		inside(h, child, run);
 	}

@@ -167,10 +167,6 @@ static void to_host(const struct event *e)
 	struct host *h = &sim.host[e->a];
 	struct packet *packet = e->p;
 
-	if (h->up && h->busy_until_ms > sim.now_ms) {
-		event_push(EV_to_host, h->busy_until_ms, e->a, e->b, 0, packet);
-		return;
-	}
 	if (h->up)
 		worker_message(h, e->b, packet->msg);
 	packet_drop(packet);
@@ -195,8 +191,32 @@ static void go_calm(void)
 	sim.calm = true;
 	net_calm();
 	for (int i = 0; i < sim.n_hosts; i++) {
-		sim.host[i].full = false;
-		sim.host[i].jumped_ms = sim.now_ms;
+		struct host *h = &sim.host[i];
+
+		h->full = false;
+		h->jumped_ms = sim.now_ms;
+		if (h->busy_until_ms > sim.now_ms + 1000)
+			h->busy_until_ms = sim.now_ms + 1000;
+	}
+	for (int i = 0; i < COORDS_MAX; i++)
+		sim.coord[i].busy_until_ms = 0;
+}
+
+/* Until when the process that an event is for is busy or hangs. */
+static uint64_t busy_until(const struct event *e)
+{
+	switch (e->kind) {
+	case EV_to_host:
+	case EV_child:
+	case EV_tell:
+	case EV_told:
+	case EV_wake:
+		return sim.host[e->a].up ? sim.host[e->a].busy_until_ms : 0;
+	case EV_to_coord:
+	case EV_tick:
+		return sim.coord[e->a].up ? sim.coord[e->a].busy_until_ms : 0;
+	default:
+		return 0;
 	}
 }
 
@@ -308,6 +328,10 @@ static void loop(void)
 		sim.now_ms = e.at_ms > sim.now_ms ? e.at_ms : sim.now_ms;
 		sim.events++;
 		note_digest(e.at_ms * 64 + e.kind + (uint64_t)e.a * 16);
+		if (busy_until(&e) > sim.now_ms) {
+			event_push(e.kind, busy_until(&e), e.a, e.b, e.token, e.p);
+			continue;
+		}
 		dispatch(&e);
 		check_event();
 		if (sim.calm && sim.now_ms > sim.calm_ms && check_settled())

@@ -28,6 +28,8 @@
 #define START_MS 1000000
 #define TRIPS_MAX 4
 #define SAID_MAX 512
+#define PICKS_MAX 64
+#define HOT_POINTS 32
 #define ROGUE (-1)   /* as a coordinator's number */
 #define PLAN_MAX 200 /* events of chaos in one seed */
 
@@ -78,10 +80,11 @@ struct ghost {
 	char migration[ULID_SIZE];
 	int ct, source, target; /* target -1: none yet */
 	uint64_t epoch, term, attempt;
-	bool went;                                             /* the target's tasks were let run */
-	bool lost_kept, done_kept, gone;                       /* it ended while it was held */
-	int released_by;                                       /* host, -1: nobody */
-	unsigned running_on, refused_on, held_on, prepared_on; /* bit a host */
+	bool went;                       /* the target's tasks were let run */
+	bool stray;                      /* and ran on when criu was killed at the end of it */
+	bool lost_kept, done_kept, gone; /* it ended while it was held */
+	int released_by;                 /* host, -1: nobody */
+	unsigned running_on, refused_on, held_on, reserved_on, prepared_on; /* bit a host */
 	uint8_t source_kept; /* last durable state of the source */
 	int owner;           /* coordinator */
 	enum outcome told;
@@ -112,11 +115,13 @@ struct host {
 	unsigned boots, instances;
 	uint64_t boot_at_ms, boot_jump_ms, lag_ms, busy_until_ms;
 	uint64_t jumped_ms; /* when its clock or its disk last changed its mind */
+	uint64_t hung_ms;   /* until when its worker hung, last */
 	uint64_t up_since_ms, next_beat_ms, next_caps_ms, next_hello_ms, wake_ms, wake_token;
 	uint64_t caps_sum, seen_term;
 	int asker;
 	jmp_buf jmp;
-	bool inside; /* worker code is running: it may die in the middle */
+	bool starting; /* it goes through its journal */
+	bool inside;   /* worker code is running: it may die in the middle */
 	bool dying_power;
 	struct executor *x;
 	struct copy copy[CTS_MAX];
@@ -140,6 +145,13 @@ struct coord {
 	bool *closed;
 	size_t n_records;
 	uint64_t term, tick_token;
+	uint64_t busy_until_ms; /* it hangs */
+	int64_t wall_jump_ms;   /* its clock is wrong by so much */
+	uint32_t cordoned;      /* bit a host, as its store says */
+	struct pick {
+		char job[ULID_SIZE], target[NAME_SIZE];
+	} pick[PICKS_MAX]; /* the targets of its newest jobs */
+	unsigned n_picks;
 };
 
 /* One message on its way, to a worker or to a coordinator. */
@@ -179,14 +191,18 @@ struct event {
 /* How bad the world is, chosen by the seed; chances are per million. */
 struct weather {
 	unsigned loss, dup, delay_ms, slow_ms;
+	unsigned hot_point; /* the points of this class are more dangerous, if any is */
 	unsigned point_crash, power_of_crash; /* at a point of a worker; of those: power cut */
-	unsigned sync_crash, sync_fails, torn;
+	unsigned sync_crash, sync_fails, torn, torn_first; /* torn_first: as a worker starts */
 	unsigned act_fails, undo_fails, act_slow;
 	unsigned coord_crash;
 	enum step lost_step; /* its asks never arrive */
 	unsigned fault_every_ms, rogue_every_ms;
-	bool fair;   /* nothing goes wrong */
-	bool absent; /* a coordinator that dies stays away for long */
+	unsigned orphans; /* coordinators vanish for long when a source has released */
+	bool fair;        /* nothing goes wrong */
+	bool absent;      /* a coordinator that dies stays away for long */
+	bool nag;         /* the rogue goes on in calm weather, with nonsense */
+	bool hangs, cordons;
 	bool doubled, rogue, power, partitions, jumps, exits, full_disks, dead_host;
 };
 
@@ -272,6 +288,7 @@ void check_event(void); /* after every event */
 void check_act(struct host *h, const struct mig *m, enum handover_act act);
 void check_answer(struct host *h, const struct msg_answer *answer);
 void check_outcome(const struct coord *c, const struct job *job);
+void check_target(struct coord *c, const struct job *job, uint32_t cordoned);
 bool check_settled(void); /* nothing is under way any more */
 void check_quiescence(void);
 
@@ -344,6 +361,9 @@ void chaos_init(void);
 void chaos_fault(void);
 void chaos_client(void);
 void chaos_heal(int what, int which);
+
+/* --- rogue.c --- */
+
 void rogue_ask(void);
 
 /* Runs one seed; false when an invariant was broken (sim.broken, sim.why). again: in other memory,

@@ -186,6 +186,15 @@ static void authority(const struct ghost *g, const struct host *h, const struct 
 		broken("I4", "%s: the target runs, the source never released", g->migration);
 }
 
+/* Nobody may be there to go on. */
+static void released(struct ghost *g, const struct host *h)
+{
+	g->released_by = h->n;
+	if (chance(sim.weather.orphans))
+		for (int i = 0; i < COORDS_MAX; i++)
+			coord_kill(&sim.coord[i], 200000);
+}
+
 void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 {
 	struct ghost *g = ghost_find(row->migration);
@@ -200,15 +209,16 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 		fresh_hold = row->state == HANDOVER_held && was != HANDOVER_held;
 		g->source_kept = row->state;
 		if (row->state == HANDOVER_released)
-			g->released_by = h->n;
+			released(g, h);
 		g->done_kept |= row->state == HANDOVER_done;
 	} else {
 		g->refused_on |= (unsigned)(row->state == HANDOVER_refused) << h->n;
 		g->running_on |= (unsigned)(row->state == HANDOVER_running) << h->n;
+		g->reserved_on |= (unsigned)(row->state == HANDOVER_reserved) << h->n;
 		g->prepared_on |= (unsigned)(row->state == HANDOVER_prepared) << h->n;
 		g->lost_kept |= row->state == HANDOVER_lost;
 	}
-	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) &&
+	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) && !g->stray &&
 	    str_eq(h->copy[g->ct].by, row->migration))
 		broken("I12", "%s is LOST for %s, where it runs", g->migration, h->name);
 	if (row->state == HANDOVER_lost && !(g->running_on & 1u << h->n))

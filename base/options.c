@@ -45,8 +45,15 @@ struct value {
 	uint64_t number;
 };
 
+struct policy_section {
+	char name[NAME_SIZE];
+	char *text[POLICY_KEY_COUNT];
+};
+
 struct options {
 	struct value values[OPTION_COUNT];
+	struct policy_section *policies;
+	size_t n_policies;
 };
 
 static bool parse_flag(const char *s, uint64_t *ret)
@@ -123,19 +130,30 @@ struct options *options_new(void)
 	return options;
 }
 
+static void policies_drop(struct options *options)
+{
+	for (size_t i = 0; i < options->n_policies; i++)
+		for (size_t key = 0; key < POLICY_KEY_COUNT; key++)
+			free(options->policies[i].text[key]);
+	free(options->policies);
+	options->policies = NULL;
+	options->n_policies = 0;
+}
+
 void options_free(struct options **options)
 {
 	if (!*options)
 		return;
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		free((*options)->values[i].text);
+	policies_drop(*options);
 	free(*options);
 	*options = NULL;
 }
 
 static int unknown_row(const char *section, const char *name, struct err *err)
 {
-	const char *names[OPTION_COUNT];
+	const char *names[OPTION_COUNT + 1] = {NULL};
 	const char *near;
 	size_t n = 0;
 	bool section_known = false;
@@ -148,7 +166,8 @@ static int unknown_row(const char *section, const char *name, struct err *err)
 	if (!section_known) {
 		for (size_t i = 0; i < OPTION_COUNT; i++)
 			names[i] = rows[i].section;
-		near = str_nearest(section, names, OPTION_COUNT);
+		names[OPTION_COUNT] = "policy NAME";
+		near = str_nearest(section, names, OPTION_COUNT + 1);
 		return near ? fail(err, ERR_config, "there is no section [%s] (did you mean [%s]?)",
 				   section, near)
 			    : fail(err, ERR_config, "there is no section [%s]", section);
@@ -159,11 +178,90 @@ static int unknown_row(const char *section, const char *name, struct err *err)
 		    : fail(err, ERR_config, "[%s] has no option \"%s\"", section, name);
 }
 
+/* The i-th item of a comma separated text without the blanks around it. */
+static bool list_item(const char *text, size_t i, const char **ret_start, size_t *ret_len)
+{
+	const char *p = text;
+
+	for (;; p++) {
+		size_t len = strcspn(p, ",");
+		const char *start = p + strspn(p, " \t");
+		const char *end = p + len;
+
+		while (end > start && strchr(" \t", end[-1]))
+			end--;
+		if (end > start && i-- == 0) {
+			*ret_start = start;
+			*ret_len = (size_t)(end - start);
+			return true;
+		}
+		p += len;
+		if (!*p)
+			return false;
+	}
+}
+
+/* --- policies --- */
+
+static struct policy_section *policy_at(struct options *options, const char *name)
+{
+	struct policy_section *section;
+
+	for (size_t i = 0; i < options->n_policies; i++)
+		if (str_eq(options->policies[i].name, name))
+			return &options->policies[i];
+	options->policies = mem_grow(options->policies, options->n_policies + 1, sizeof(*section));
+	section = &options->policies[options->n_policies++];
+	*section = (struct policy_section){0};
+	str_copy(section->name, sizeof(section->name), name);
+	return section;
+}
+
+static int set_policy(struct options *options, const char *policy, const char *name,
+		      const char *value, struct err *err)
+{
+	const char *names[POLICY_KEY_COUNT], *near;
+	enum policy_key key = policy_key_find(name);
+	struct policy_section *section;
+	int rc;
+
+	if (!name_ok(policy))
+		return fail(err, ERR_config, "\"%s\" is not a name for a policy", policy);
+	if (key == POLICY_KEY_COUNT) {
+		for (size_t i = 0; i < POLICY_KEY_COUNT; i++)
+			names[i] = policy_row(i)->name;
+		near = str_nearest(name, names, POLICY_KEY_COUNT);
+		return fail(err, ERR_config, "[policy %s] has no option \"%s\"%s%s%s", policy, name,
+			    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+	}
+	rc = policy_value(key, value, NULL, err);
+	if (rc)
+		return err_wrap(err, "[policy %s]", policy);
+	section = policy_at(options, policy);
+	free(section->text[key]);
+	section->text[key] = str_dup(value);
+	return 0;
+}
+
+const char *options_policy_name(const struct options *options, size_t i)
+{
+	return i < options->n_policies ? options->policies[i].name : NULL;
+}
+
+const char *options_policy(const struct options *options, size_t i, enum policy_key key)
+{
+	const char *text = options->policies[i].text[key];
+
+	return text ? text : "";
+}
+
 static int set_row(void *arg, const char *section, const char *name, const char *value,
 		   struct err *err)
 {
 	struct options *options = arg;
 
+	if (str_starts(section, "policy "))
+		return set_policy(options, section + strlen("policy "), name, value, err);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (str_eq(rows[i].section, section) && str_eq(rows[i].name, name))
 			return parse(&rows[i], value, &options->values[i], err);
@@ -176,6 +274,14 @@ static void copy_values(struct options *to, const struct options *from)
 		free(to->values[i].text);
 		to->values[i].text = str_dup(from->values[i].text);
 		to->values[i].number = from->values[i].number;
+	}
+	policies_drop(to);
+	for (size_t i = 0; i < from->n_policies; i++) {
+		struct policy_section *section = policy_at(to, from->policies[i].name);
+
+		for (size_t key = 0; key < POLICY_KEY_COUNT; key++)
+			if (from->policies[i].text[key])
+				section->text[key] = str_dup(from->policies[i].text[key]);
 	}
 }
 
@@ -218,29 +324,6 @@ uint64_t options_u64(const struct options *options, enum option_id option)
 bool options_flag(const struct options *options, enum option_id option)
 {
 	return options->values[option].number != 0;
-}
-
-/* The i-th item of a comma separated text without the blanks around it. */
-static bool list_item(const char *text, size_t i, const char **ret_start, size_t *ret_len)
-{
-	const char *p = text;
-
-	for (;; p++) {
-		size_t len = strcspn(p, ",");
-		const char *start = p + strspn(p, " \t");
-		const char *end = p + len;
-
-		while (end > start && strchr(" \t", end[-1]))
-			end--;
-		if (end > start && i-- == 0) {
-			*ret_start = start;
-			*ret_len = (size_t)(end - start);
-			return true;
-		}
-		p += len;
-		if (!*p)
-			return false;
-	}
 }
 
 size_t options_list_len(const struct options *options, enum option_id option)

@@ -7,6 +7,7 @@
 #define DROVER_BASE_OPTIONS_H
 
 #include "base/err.h"
+#include "base/policies.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,6 +83,11 @@ bool options_flag(const struct options *options, enum option_id option);
 size_t options_list_len(const struct options *options, enum option_id option);
 bool options_list_get(const struct options *options, enum option_id option, size_t i, char *buf,
 		      size_t size);
+
+/* The i-th [policy NAME] section in the order of the file: its name (NULL past the last), and what
+ * it says under a key ("" when it does not). */
+const char *options_policy_name(const struct options *options, size_t i);
+const char *options_policy(const struct options *options, size_t i, enum policy_key key);
 
 /* Every row with its type, default, limits and help, as the manual page prints it. */
 void options_print(const struct options *options, FILE *out);

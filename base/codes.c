@@ -37,10 +37,10 @@ const struct code_row *code_find(const char *code)
 	return NULL;
 }
 
-/* Compared in capitals and with the "E-" that all have. */
+/* Compared in capitals and with the "E-" that all have; a part of a code is near to it. */
 const char *code_nearest(const char *code)
 {
-	const char *list[CODE_COUNT];
+	const char *list[CODE_COUNT], *near;
 	char text[64];
 
 	str_fmt(text, sizeof(text), "%s%s", strncasecmp(code, "E-", 2) ? "E-" : "", code);
@@ -49,7 +49,10 @@ const char *code_nearest(const char *code)
 			*at = (char)(*at - 'a' + 'A');
 	for (size_t i = 0; i < CODE_COUNT; i++)
 		list[i] = rows[i].code;
-	return str_nearest(text, list, CODE_COUNT);
+	near = str_nearest(text, list, CODE_COUNT);
+	for (size_t i = 0; !near && strlen(text) > 4 && i < CODE_COUNT; i++)
+		near = strstr(list[i], text + 2) ? list[i] : NULL;
+	return near;
 }
 
 static bool is_first_with_skip(size_t row)

@@ -410,9 +410,7 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 	close_sender(x, m);
 	logs_keep(x, m);
 	mig_staging_dir(x, m, staging);
-	if (file_rmtree(staging, err))
-		log_warn("staging not wiped: %s\tmigration=%s", err->text, m->row.migration);
-	return 0;
+	return file_rmtree(staging, err); /* who asked comes again */
 }
 
 /* A container that ended while it was held (killed, or its host was restarted) does not go on at

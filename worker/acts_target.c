@@ -479,45 +479,44 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 	return rc;
 }
 
-static void drop_staging(struct executor *x, struct mig *m)
+/* All of it is tried; the first failure is told, and who asked comes again. */
+static int drop_staging(struct executor *x, struct mig *m, struct err *err)
 {
-	char path[PATH_MAX];
-	struct err err;
+	char tickets[PATH_MAX], staging[PATH_MAX], tree[PATH_MAX];
+	int rc;
 
-	tickets_dir(x, path);
-	if (ticket_burn(path, m->row.migration, &err))
-		log_warn("ticket not burnt: %s\tmigration=%s", err.text, m->row.migration);
+	tickets_dir(x, tickets);
+	mig_staging_dir(x, m, staging);
+	mig_tree_dir(x, m, tree);
+	rc = ticket_burn(tickets, m->row.migration, err);
 	logs_keep(x, m);
-	mig_staging_dir(x, m, path);
-	if (file_rmtree(path, &err))
-		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);
-	mig_tree_dir(x, m, path);
-	if (file_rmtree(path, &err))
-		log_warn("staging not wiped: %s\tmigration=%s", err.text, m->row.migration);
+	if (file_rmtree(staging, rc ? NULL : err) && !rc)
+		rc = -err->code;
+	if (file_rmtree(tree, rc ? NULL : err) && !rc)
+		rc = -err->code;
+	return rc;
 }
 
 static int begin_unreserve(struct executor *x, struct mig *m, struct err *err)
 {
 	auto_bundle struct bundle bundle = {0};
-	int rc = 0;
+	struct err why;
+	int rc = drop_staging(x, m, err);
 
-	drop_staging(x, m);
-	if (m->row.net.kind == NET_NAMED)
-		rc = net_destroy(&m->row.net, err);
-	if (rc)
-		log_warn("network not removed: %s\tmigration=%s", err->text, m->row.migration);
+	if (m->row.net.kind == NET_NAMED && net_destroy(&m->row.net, &why))
+		log_warn("network not removed: %s\tmigration=%s", why.text, m->row.migration);
 	if (!m->row.made_bundle || !m->row.bundle[0])
-		return 0;
+		return rc;
 	if (!bundle_read(m->row.bundle, &bundle, NULL))
 		rootfs_unmount(bundle.rootfs, NULL);
-	return file_rmtree(m->row.bundle, err);
+	if (file_rmtree(m->row.bundle, rc ? NULL : err) && !rc)
+		rc = -err->code;
+	return rc;
 }
 
 static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 {
-	(void)err;
-	drop_staging(x, m);
-	return 0;
+	return drop_staging(x, m, err);
 }
 
 const struct act acts_target[ACT_COUNT] = {

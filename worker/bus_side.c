@@ -29,6 +29,7 @@
 #define LINKS_MAX 8
 #define HELLO_EVERY_MS 2000
 #define HELLO_WELCOMED_MS 10000
+#define REDIAL_MS 30000 /* a handshake may take its time */
 #define INTERVAL_LEAST_MS 100
 #define INTERVAL_MOST_MS 60000
 #define COMMANDS_PORT 7400
@@ -41,7 +42,7 @@ struct link {
 	struct bus_sock *dealer, *pub;
 	bool welcomed;
 	uint64_t interval_ms; /* of beats, as it asked */
-	uint64_t next_hello_ms, last_ms;
+	uint64_t next_hello_ms, last_ms, dialled_ms;
 };
 
 struct side {
@@ -80,6 +81,8 @@ static void connect_link(struct side *s, struct link *l)
 
 	endpoint(commands, sizeof(commands), l->address, l->port);
 	endpoint(beats, sizeof(beats), l->address, l->beats_port);
+	l->welcomed = false;
+	l->dialled_ms = clock_mono_ms();
 	bus_sock_free(&l->dealer);
 	bus_sock_free(&l->pub);
 	l->dealer = bus_dealer(s->bus, commands, l->id, &err);
@@ -90,7 +93,6 @@ static void connect_link(struct side *s, struct link *l)
 		log_warn("coordinator %s at %s: %s", l->id, commands, err.text);
 		return;
 	}
-	l->welcomed = false;
 	l->next_hello_ms = 0;
 	l->last_ms = clock_mono_ms();
 	log_info("dialling coordinator\tcoordinator=%s endpoint=%s", l->id, commands);
@@ -159,6 +161,18 @@ static uint64_t hello_every_ms(const struct link *l)
 	return every_ms < HELLO_WELCOMED_MS ? HELLO_WELCOMED_MS : every_ms;
 }
 
+/* Welcomes answer hellos: a coordinator that answers none may have moved, or the connection carries
+ * nothing any more and does not end. */
+static void keep_dialled(struct side *s, struct link *l, uint64_t now_ms)
+{
+	if (now_ms <= l->last_ms + hello_every_ms(l) * 5 / 2)
+		return; /* it may have spoken since the turn began */
+	l->last_ms = now_ms;
+	if (!l->dealer || l->welcomed || now_ms > l->dialled_ms + REDIAL_MS)
+		connect_link(s, l);
+	discovery_refresh(s->discovery, l->id);
+}
+
 static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 {
 	struct msg_hello hello = {.node = options_str(s->options, OPT_node_id),
@@ -168,13 +182,7 @@ static void say_hello(struct side *s, struct link *l, uint64_t now_ms)
 				  .wall_ms = clock_wall_ms()};
 	struct msg_head head = msg_head_new(MSG_TYPE_hello, 0, NULL);
 
-	/* Welcomes answer hellos: a coordinator that answers none may have moved. */
-	if (l->dealer && now_ms - l->last_ms > hello_every_ms(l) * 5 / 2) {
-		l->welcomed = false;
-		l->last_ms = now_ms;
-		discovery_refresh(s->discovery, l->id);
-	}
-
+	keep_dialled(s, l, now_ms);
 	/* A coordinator that was started again knows no way to us before it has heard us. */
 	if (l->dealer && bus_connected(l->dealer))
 		l->next_hello_ms = 0;

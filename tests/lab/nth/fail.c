@@ -145,6 +145,25 @@ static bool fd_is(int fd, unsigned a, unsigned b)
 	       ((st.st_mode & S_IFMT) == a || (st.st_mode & S_IFMT) == b);
 }
 
+/* Who has sent into a broken connection finds it broken. */
+static bool breaks(const char *call, int fd, const char *name, const void *caller)
+{
+	if (!fails(NTH_epipe, call, name, caller))
+		return false;
+	shutdown(fd, SHUT_RDWR);
+	return true;
+}
+
+/* The kernel says it for netlink and for sockets within the host, never for TCP. */
+static bool may_lack_buffers(int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       (domain == AF_UNIX || domain == AF_NETLINK);
+}
+
 /* A write to a file may lack room or be bad, one to a pipe or socket may find nobody. 0 or errno.
  */
 static int write_fails(const char *call, int fd, const void *caller)
@@ -162,9 +181,9 @@ static int write_fails(const char *call, int fd, const void *caller)
 	if (!fd_is(fd, S_IFIFO, S_IFSOCK))
 		return 0;
 	fd_name(fd, name);
-	return fails(NTH_epipe, call, name, caller)     ? EPIPE
-	       : fails(NTH_enobufs, call, name, caller) ? ENOBUFS
-							: 0;
+	if (breaks(call, fd, name, caller))
+		return EPIPE;
+	return may_lack_buffers(fd) && fails(NTH_enobufs, call, name, caller) ? ENOBUFS : 0;
 }
 
 static bool fsync_fails(const char *call, int fd, const void *caller)

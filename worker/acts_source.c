@@ -24,14 +24,32 @@ static const struct runtime_driver *driver_of(const struct mig *m)
 	return runtime_find(m->row.runtime);
 }
 
-/* Runs a short list of commands and tells failures to the log only. */
-static void run_quietly(struct run_cmds *cmds, const char *what)
+/* Rules that answer the container's peers while it is away. Nothing is lost without them. */
+static void reject(struct mig *m)
 {
+	struct run_cmds cmds = {0};
 	struct err err;
 
-	if (run_cmds_sync(cmds, &err))
-		log_debug("%s: %s", what, err.text);
-	run_cmds_done(cmds);
+	net_reject_cmds(m->row.container, &m->row.net, &cmds);
+	if (run_cmds_sync(&cmds, &err))
+		log_debug("reject rule: %s", err.text);
+	run_cmds_done(&cmds);
+}
+
+/* They would answer them for ever: what failed once is tried once more. */
+static void unreject(struct mig *m)
+{
+	struct run_cmds cmds = {0};
+	struct err err;
+	int rc;
+
+	net_unreject_cmds(m->row.container, &cmds);
+	rc = run_cmds_sync(&cmds, &err);
+	if (rc && rc != -ERR_nosuch)
+		rc = run_cmds_sync(&cmds, &err);
+	if (rc && rc != -ERR_nosuch)
+		log_warn("reject rule not removed: %s\tmigration=%s", err.text, m->row.migration);
+	run_cmds_done(&cmds);
 }
 
 /* --- check --- */
@@ -262,7 +280,6 @@ static int begin_sync(struct executor *x, struct mig *m, struct err *err)
 
 static int begin_gate_close(struct executor *x, struct mig *m, struct err *err)
 {
-	struct run_cmds cmds = {0};
 	int rc;
 
 	(void)x;
@@ -277,8 +294,7 @@ static int begin_gate_close(struct executor *x, struct mig *m, struct err *err)
 		rc = net_gate_close(&m->row.net, err);
 	if (rc)
 		return rc;
-	net_reject_cmds(m->row.container, &m->row.net, &cmds);
-	run_quietly(&cmds, "reject rule");
+	reject(m);
 	return 0;
 }
 
@@ -448,7 +464,6 @@ static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 
 static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
 {
-	struct run_cmds cmds = {0};
 	int rc;
 
 	(void)x;
@@ -457,8 +472,7 @@ static int begin_gate_open(struct executor *x, struct mig *m, struct err *err)
 	rc = net_gate_open(&m->row.net, err);
 	if (m->gate_closed_us)
 		m->figures.frozen_us = clock_mono_us() - m->gate_closed_us;
-	net_unreject_cmds(m->row.container, &cmds);
-	run_quietly(&cmds, "reject rule");
+	unreject(m);
 	if (!rc)
 		rc = net_heal(&m->row.net, err);
 	if (!rc)
@@ -501,31 +515,43 @@ static int delete_container(struct mig *m, struct err *err)
 	return 0;
 }
 
-static int begin_retire(struct executor *x, struct mig *m, struct err *err)
+/* The container runs elsewhere: that something of it is left here holds nothing up. What failed
+ * once is tried once more. */
+static void remove_net(const struct mig *m)
 {
-	struct run_cmds cmds = {0};
+	struct err err;
+
+	if (net_destroy(&m->row.net, &err) && net_destroy(&m->row.net, &err))
+		log_warn("network not removed: %s\tmigration=%s", err.text, m->row.migration);
+}
+
+static void remove_bundle(const struct executor *x, const struct mig *m)
+{
 	auto_bundle struct bundle bundle = {0};
 	char storage[PATH_MAX];
-	int rc = delete_container(m, err);
+	struct err err;
 
-	if (rc)
-		return rc;
-	if (m->row.net.kind == NET_NAMED) {
-		net_unreject_cmds(m->row.container, &cmds);
-		run_quietly(&cmds, "reject rule");
-		rc = net_destroy(&m->row.net, err);
-		if (rc)
-			log_warn("network not removed: %s\tmigration=%s", err->text,
-				 m->row.migration);
-	}
 	if (!bundle_read(m->row.bundle, &bundle, NULL))
 		rootfs_unmount(bundle.rootfs, NULL);
 	str_fmt(storage, sizeof(storage), "%s/", options_str(x->options, OPT_worker_storage));
 	if (!str_starts(m->row.bundle, storage))
 		log_warn("bundle left: %s is not in worker.storage\tmigration=%s", m->row.bundle,
 			 m->row.migration);
-	else if (file_rmtree(m->row.bundle, err))
-		log_warn("bundle not removed: %s\tmigration=%s", err->text, m->row.migration);
+	else if (file_rmtree(m->row.bundle, &err) && file_rmtree(m->row.bundle, &err))
+		log_warn("bundle not removed: %s\tmigration=%s", err.text, m->row.migration);
+}
+
+static int begin_retire(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = delete_container(m, err);
+
+	if (rc)
+		return rc;
+	if (m->row.net.kind == NET_NAMED) {
+		unreject(m);
+		remove_net(m);
+	}
+	remove_bundle(x, m);
 	return begin_clean(x, m, err);
 }
 

@@ -93,6 +93,9 @@ static const struct pattern patterns[] = {
 	C(dump,    "Can't dump file * of that type [*] (*anon_inode:[io_uring])", iouring, "file descriptor $1 is an io_uring ring"),
 	C(dump,    "Unknown * (anon_inode:[io_uring])", iouring, "the ring of an io_uring is mapped"),
 	C(dump,    "Can't handle non-regular mapping on *anon_inode:[io_uring]", iouring, "the ring of an io_uring is mapped"),
+	/* since Linux 6.7 a ring is not passed over a socket, and criu gets a process's files so */
+	C(dump,    "send_fds failed (-22)", iouring, "a process has a file that the kernel does not pass on: an io_uring ring"),
+	C(dump,    "send_fds failed (*)", fdtype, "a process's files cannot be passed to criu: error $1"),
 	C(dump,    "Can't dump file * of that type [*] (*anon_inode:*)", anonfd, "file descriptor $1 is an anonymous file of kind $4"),
 	C(dump,    "Can't dump file * of that type [*] (chr *)", device, "file descriptor $1 is character device $3"),
 	C(dump,    "Can't dump file * of that type [20*] (unknown *)", device, "file descriptor $1 is the device $3"),

@@ -14,6 +14,9 @@ usage: lab ct HOST NAME [OPTION…]     prints the container's address
   --hot N                only within the first N MB
   --log                  append each reply to /var/log/srv.log in the rootfs
   --hold                 hold an unlinked file, checked on verify
+  --open FILE            keep a file or device of its own open
+  --unix SOCKET          stay connected to a unix socket
+  --ring                 have an io_uring ring
   --net netns|private|none  a named network namespace with a veth on br0 and an address (netns);
                          one that the runtime makes, with nothing in it; the host's network
   --ip A                 (10.77.0.100 and up, from NAME)
@@ -43,7 +46,8 @@ ct_new() {
 		--runtime) runtime=$2; shift ;;
 		--program) program=$2; shift ;;
 		--mb) mb=$2; shift ;;
-		--rate | --hot) args+=("$1" "$2"); shift ;;
+		--rate | --hot | --open | --unix) args+=("$1" "$2"); shift ;;
+		--ring) args+=(--ring) ;;
 		--port) port=$2; shift ;;
 		--log) args+=(--log /var/log/srv.log) ;;
 		--hold) args+=(--hold /var/tmp/held) ;;

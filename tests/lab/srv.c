@@ -8,6 +8,8 @@
  *  - A ballast of pages, each word known from page number and generation, is rewritten at a rate.
  *  - It may append to a log file in its rootfs: a line for each reply, or one each tick.
  *  - It may hold an unlinked file whose content it knows.
+ *  - It may have what CRIU cannot dump, or not restore elsewhere: an io_uring ring, a connection to
+ *    a unix socket, any file or device.
  *
  * One thread, one poll; it never sleeps. Nothing here is robust against hostile clients.
  */
@@ -26,6 +28,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -308,11 +312,43 @@ static void serve(struct server *s)
 	}
 }
 
+/* All three stay open for good. */
+static int open_ring(void)
+{
+	char params[120] = {0};
+
+	return (int)syscall(SYS_io_uring_setup, 8, params);
+}
+
+static int open_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : fd;
+}
+
+static int or_die(int fd, const char *what)
+{
+	if (fd >= 0)
+		return fd;
+	perror(what);
+	exit(1);
+}
+
 static const struct option options[] = {
-	{"port", required_argument, NULL, 'p'}, {"mb", required_argument, NULL, 'm'},
-	{"hot", required_argument, NULL, 'o'},  {"rate", required_argument, NULL, 'r'},
-	{"log", required_argument, NULL, 'l'},  {"tick", required_argument, NULL, 't'},
-	{"hold", required_argument, NULL, 'h'}, {0},
+	{"port", required_argument, NULL, 'p'},
+	{"mb", required_argument, NULL, 'm'},
+	{"hot", required_argument, NULL, 'o'},
+	{"rate", required_argument, NULL, 'r'},
+	{"log", required_argument, NULL, 'l'},
+	{"tick", required_argument, NULL, 't'},
+	{"hold", required_argument, NULL, 'h'},
+	{"open", required_argument, NULL, 'f'},
+	{"unix", required_argument, NULL, 'u'},
+	{"ring", no_argument, NULL, 'i'},
+	{0},
 };
 
 int main(int argc, char **argv)
@@ -341,6 +377,15 @@ int main(int argc, char **argv)
 		case 'h':
 			s.hold_fd = hold_open(optarg);
 			break;
+		case 'f':
+			or_die(open(optarg, O_RDWR | O_CLOEXEC), optarg);
+			break;
+		case 'u':
+			or_die(open_unix(optarg), optarg);
+			break;
+		case 'i':
+			or_die(open_ring(), "io_uring");
+			break;
 		case 'l':
 			s.log_fd = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 			if (s.log_fd < 0) {
@@ -350,7 +395,8 @@ int main(int argc, char **argv)
 			break;
 		default:
 			fputs("usage: srv [--port P] [--mb N] [--hot N] [--rate PAGES/S] "
-			      "[--log FILE] [--tick MS] [--hold FILE]\n",
+			      "[--log FILE] [--tick MS] [--hold FILE] [--open FILE] "
+			      "[--unix SOCKET] [--ring]\n",
 			      stderr);
 			return 2;
 		}

@@ -110,10 +110,11 @@ static const struct command commands[] = {
 		{ "drover evacuate alpha -m 'new disk'", "plan, question, moves" },
 		{ "drover evacuate alpha beta --dry-run", "only the plan" },
 		{ "drover evacuate alpha -y --deadline 30m", "for scripts" },
+		{ "drover evacuate alpha --at 22:30", "tonight; drover cancel takes it back" },
 		{ "drover evacuate alpha -y --detach", "print the id and return" } },
 	  .operands = { HOSTS },
 	  .flags = FLAGS_FORM | FLAG(reason) | FLAG(within) | FLAG(parallel) | FLAG(dryrun) |
-		   FLAG(save) | FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach),
+		   FLAG(save) | FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(at),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
 	{ .name = "restore", .group = GROUP_move,
@@ -125,7 +126,7 @@ static const struct command commands[] = {
 		{ "drover restore alpha --no-return", "only make it a target again" } },
 	  .operands = { HOSTS },
 	  .flags = FLAGS_FORM | FLAG(within) | FLAG(parallel) | FLAG(dryrun) | FLAG(save) |
-		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn),
+		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn) | FLAG(at),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
 	{ .name = "pause", .group = GROUP_move,

@@ -279,11 +279,15 @@ static int begin(struct cli *cli, struct session *session, int *ret_exit, struct
 	char id[ULID_SIZE] = "";
 
 	cli->in.request.yes = true;
-	cli->in.request.follow = !cli->in.detach;
+	cli->in.request.follow = !cli->in.detach && !cli->in.request.at_ms;
 	if (ask_plan(cli, session, &cli->in.request, id, &first, err))
 		return -err->code;
 	if (!first->reply->plan) {
 		*ret_exit = report_reply(cli, first->reply, false);
+		return 0;
+	}
+	if (first->reply->plan->at_ms) {
+		*ret_exit = plan_print(cli, first->reply);
 		return 0;
 	}
 	if (cli->in.detach) {

@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 #include <string.h>
+#include <time.h>
 
 const struct flag flag_rows[FLAG_COUNT] = {
 #define X(id, ...) [FLAG_ID_##id] = {__VA_ARGS__},
@@ -128,6 +129,43 @@ static int store_duration(const char *said, uint64_t *place, const char *text, s
 	return 0;
 }
 
+/* The next moment at which a clock on the wall shows this. */
+static int store_time(const char *said, uint64_t *place, const char *text, struct err *err)
+{
+	time_t now = time(NULL), at;
+	struct tm tm, today;
+	const char *end;
+	uint64_t ms;
+
+	if (*text == '+' && str_duration(text + 1, &ms)) {
+		*place = (uint64_t)now * 1000 + ms;
+		return 0;
+	}
+	localtime_r(&now, &today);
+	today.tm_sec = 0;
+	today.tm_isdst = -1;
+	tm = today;
+	end = strptime(text, "%Y-%m-%d %H:%M", &tm);
+	if (!end || *end) {
+		tm = today; /* what did not fit has left traces */
+		end = strptime(text, "%H:%M", &tm);
+	}
+	if (!end || *end) {
+		fail(err, ERR_usage, "%s takes a time, not \"%.40s\"", said, text);
+		return err_fix(err, "write 22:30, '2026-11-30 02:00' or +2h");
+	}
+	at = mktime(&tm);
+	if (at <= now && !strchr(text, '-')) { /* tomorrow; a day may have 23 or 25 hours */
+		tm.tm_mday++;
+		tm.tm_isdst = -1;
+		at = mktime(&tm);
+	}
+	if (at <= now)
+		return fail(err, ERR_usage, "%s: %s is past", said, text);
+	*place = (uint64_t)at * 1000;
+	return 0;
+}
+
 int value_store(struct invocation *in, const char *said, enum value_kind kind, size_t place,
 		const char *words, uint64_t max, const char *text, struct err *err)
 {
@@ -162,6 +200,8 @@ int value_store(struct invocation *in, const char *said, enum value_kind kind, s
 		return 0;
 	case VALUE_duration:
 		return store_duration(said, at, text, err);
+	case VALUE_time:
+		return store_time(said, at, text, err);
 	}
 	return 0;
 }

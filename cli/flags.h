@@ -67,6 +67,7 @@ enum value_kind {
 	VALUE_number, /* max is the limit */
 	VALUE_period, /* seconds, may be left out */
 	VALUE_duration,
+	VALUE_time, /* "22:30", "2026-11-30 02:00", "+2h": to wall clock ms, in the local zone */
 };
 
 /* clang-format off */
@@ -115,6 +116,8 @@ enum value_kind {
 	  "moves at a time in the cluster (5)") \
 	X(within,    0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
 	  "begin no more moves after this long (1h); those under way are finished") \
+	X(at,        0,  "at",         "TIME", VALUE_time,     AT(request.at_ms), NULL, 0, \
+	  "begin then: 22:30, '2026-11-30 02:00' or +2h") \
 	X(noreturn,  0,  "no-return",  NULL,   VALUE_flag,     AT(request.no_return), NULL, 0, \
 	  "only lift the mark: bring nothing home") \
 	X(save,      0,  "save",       "FILE", VALUE_file,     AT(save_file), NULL, 4095, \

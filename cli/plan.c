@@ -6,6 +6,7 @@
 #include "cli/report.h"
 
 #include <string.h>
+#include <time.h>
 
 TEXT_STR(item_container, item, container)
 TEXT_STR(item_runtime, item, runtime)
@@ -200,6 +201,21 @@ static void print_items(struct cli *cli, const struct msg_plan *plan)
 	}
 }
 
+/* One that was agreed to and waits for its time. */
+static void print_scheduled(struct cli *cli, const struct msg_plan *plan)
+{
+	time_t at = (time_t)(plan->at_ms / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&at, &tm))
+		strftime(when, sizeof(when), "%F %R", &tm);
+	fprintf(cli->out, "%s of ", plan->kind);
+	print_hosts(cli, plan);
+	fprintf(cli->out, " begins at %s; drover cancel %s takes it back\n", when,
+		id_tail(plan->id));
+}
+
 static void print_planned(struct cli *cli, const struct msg_plan *plan)
 {
 	char text[32];
@@ -235,7 +251,9 @@ int plan_print(struct cli *cli, const struct msg_reply *reply)
 		json_print(cli->out, msg_json_record("plan", plan));
 		return err_exit_code((int)reply->code);
 	}
-	if (str_eq(plan->state, "planned"))
+	if (str_eq(plan->state, "planned") && plan->at_ms && cli->in.request.yes)
+		print_scheduled(cli, plan);
+	else if (str_eq(plan->state, "planned"))
 		print_planned(cli, plan);
 	else if (!cli->in.quiet)
 		print_course(cli, plan);

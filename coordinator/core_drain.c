@@ -98,14 +98,18 @@ static void say_missing(struct drain *drain)
 	}
 }
 
-static void begin_drain(struct asked *a, struct drain *drain)
+static void begin_drain(struct core *c, struct drain *drain)
 {
 	drain->state = DRAIN_running;
-	drain->started_ms = a->c->now.wall_ms;
+	drain->started_ms = c->now.wall_ms;
 	drain->note[0] = '\0';
 	drain->dirty = true;
-	a->c->drains_due = true;
-	drain_emit(a->c, drain, "drain.begin", drain->reason);
+	c->drains_due = true;
+	drain_emit(c, drain, "drain.begin", drain->reason);
+}
+
+static void follow(struct asked *a, struct drain *drain)
+{
 	if (a->body->follow)
 		core_follow_id(a->c, a->client, a->request, drain->id);
 	a->reply.final = !a->body->follow;
@@ -124,23 +128,28 @@ static void drop_drain(struct core *c, struct drain *drain)
 	}
 }
 
-/* Plans; with `yes` also begins. A reply that is not final is sent here: the followers' comes
- * later. */
+/* Plans; with `yes` also begins, or keeps it for its time. A reply that is not final is sent here:
+ * the followers' comes later. */
 static int plan_and_begin(struct asked *a, struct drain *drain,
 			  void (*prepare)(struct core *c, struct drain *drain))
 {
-	bool begin = a->body->yes && !a->body->dry_run;
+	bool agreed = a->body->yes && !a->body->dry_run;
+	bool later = a->body->at_ms > a->c->now.wall_ms;
 
-	if (begin)
+	drain->at_ms = later ? a->body->at_ms : 0;
+	if (agreed && !later)
 		prepare(a->c, drain);
 	drain_place(a->c, drain);
 	say_missing(drain);
-	if (begin)
-		begin_drain(a, drain);
+	if (agreed && !later)
+		begin_drain(a->c, drain);
+	drain->dirty = agreed;
+	if (agreed)
+		follow(a, drain);
 	core_show_drain(a->c, drain, &a->reply);
 	core_reply(a->c, a->client, a->request, &a->reply);
 	a->reply.final = false;
-	if (!begin)
+	if (!agreed)
 		drop_drain(a->c, drain);
 	return 0;
 }
@@ -246,6 +255,36 @@ int core_ask_restore(struct asked *a, struct err *err)
 	return plan_and_begin(a, drain, uncordon_all);
 }
 
+/* --- one whose time has come --- */
+
+void core_begin_planned(struct core *c, struct drain *drain)
+{
+	const struct drain *other = NULL;
+
+	for (size_t i = 0; i < drain->n_hosts && !other; i++)
+		other = core_drain_of_host(c, drain->hosts[i]);
+	if (other) {
+		drain->state = DRAIN_done;
+		drain->finished_ms = c->now.wall_ms;
+		drain->dirty = true;
+		str_fmt(drain->note, sizeof(drain->note),
+			"not begun: %s %s was going on there at its time", other->kind, other->id);
+		drain_emit(c, drain, "drain.end", drain->note);
+		return;
+	}
+	/* What was planned then is long past: the hosts are looked at anew. */
+	drain->n_items = drain->n_rooms = 0;
+	if (str_eq(drain->kind, "evacuate")) {
+		drain_collect(c, drain);
+		cordon_all(c, drain);
+	} else {
+		collect_guests(c, drain);
+		uncordon_all(c, drain);
+	}
+	drain_place(c, drain);
+	begin_drain(c, drain);
+}
+
 /* --- one that goes on --- */
 
 struct drain *core_drain_asked(struct asked *a)
@@ -290,6 +329,8 @@ static int going_on(struct asked *a, struct drain **ret, struct err *err)
 		fail(err, ERR_nosuch, "no evacuation %s", given(a->body->job));
 		return err_fix(err, "drover jobs lists them");
 	}
+	if ((*ret)->state == DRAIN_planned)
+		return fail(err, ERR_refused, "%s %s has not begun yet", (*ret)->kind, (*ret)->id);
 	if ((*ret)->state == DRAIN_done || (*ret)->state == DRAIN_ending)
 		return fail(err, ERR_refused, "%s %s is over: %s", (*ret)->kind, (*ret)->id,
 			    (*ret)->state == DRAIN_done ? (*ret)->note
@@ -323,6 +364,15 @@ int core_ask_resume(struct asked *a, struct err *err)
 
 int core_cancel_drain(struct asked *a, struct drain *drain, struct err *err)
 {
+	if (drain->state == DRAIN_planned) {
+		drain->n_items = 0;
+		drain->state = DRAIN_done;
+		drain->finished_ms = a->c->now.wall_ms;
+		drain->dirty = true;
+		str_copy(drain->note, sizeof(drain->note), "canceled before its time");
+		core_show_drain(a->c, drain, &a->reply);
+		return 0;
+	}
 	if (going_on(a, &drain, err))
 		return -err->code;
 	drain_end(a->c, drain, "cancel", true);

@@ -233,7 +233,7 @@ static void list_drains(struct core *c, const struct msg_request *request, bool 
 	for (size_t i = c->n_drains; i-- > 0 && reply->jobs.n < limit;) {
 		const struct drain *drain = c->drains[i];
 
-		if (given(request->container)[0] || drain->state == DRAIN_planned ||
+		if (given(request->container)[0] ||
 		    (given(request->host)[0] && !drain_has_host(drain, request->host)) ||
 		    (drain->state == DRAIN_done ? !finished : !active))
 			continue;

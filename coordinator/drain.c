@@ -156,6 +156,7 @@ void drain_view(const struct drain *drain, struct msg_plan *ret, struct drain_te
 		.finished_ms = drain->finished_ms,
 		.deadline_ms = drain->deadline_ms,
 		.parallel = drain->parallel,
+		.at_ms = drain->at_ms,
 		.items = {text->items, drain->n_items},
 		.rooms = {text->rooms, drain->n_rooms},
 		.eta_ms = drain->eta_ms,
@@ -298,6 +299,7 @@ int drain_replay(struct drain *drain, const void *data, size_t len, struct err *
 	drain->finished_ms = plan->finished_ms;
 	drain->deadline_ms = plan->deadline_ms;
 	drain->parallel = plan->parallel;
+	drain->at_ms = plan->at_ms;
 	drain->eta_ms = plan->eta_ms;
 	replay_words(drain, plan);
 	replay_rooms(drain, plan);

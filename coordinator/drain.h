@@ -4,7 +4,7 @@
  * owns its list of containers and what became of each; every move is a job of its own (job->parent)
  * that the step machine walks. Pure, as all of the core.
  *
- *             evacuate, restore            nothing waits, nothing moves
+ *         evacuate, restore, or its time   nothing waits, nothing moves
  *   planned ────────────────────▶ running ─────────────────────────────▶ done
  *                                 │    ▲                                  ▲
  *                           pause │    │ resume       cancel, deadline    │
@@ -86,6 +86,7 @@ struct drain {
 	char ended[16];                   /* cancel, deadline */
 	uint64_t started_ms, finished_ms; /* wall clock */
 	uint64_t deadline_ms, parallel;
+	uint64_t at_ms; /* wall clock when it is to begin; 0 = it was begun at once */
 	char skip[16][32];
 	size_t n_skip;
 	struct drain_item *items;

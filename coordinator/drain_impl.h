@@ -52,6 +52,9 @@ struct drain *core_drain_of_host(struct core *c, const char *host);
 
 /* --- core_drain.c --- */
 
+/* The time of a planned one has come: it begins, or says why it cannot. */
+void core_begin_planned(struct core *c, struct drain *drain);
+
 /* A reply with the plan and the drain as its job; it borrows from the drain and the turn. */
 void core_show_drain(struct core *c, struct drain *drain, struct msg_reply *reply);
 

@@ -34,7 +34,8 @@ struct drain *core_drain_add(struct core *c, const char *id, const char *kind)
 struct drain *core_drain_of_host(struct core *c, const char *host)
 {
 	for (size_t i = c->n_drains; i-- > 0;)
-		if (c->drains[i]->state != DRAIN_done && drain_has_host(c->drains[i], host))
+		if (c->drains[i]->state != DRAIN_done && c->drains[i]->state != DRAIN_planned &&
+		    drain_has_host(c->drains[i], host))
 			return c->drains[i];
 	return NULL;
 }
@@ -408,6 +409,8 @@ void drains_run(struct core *c)
 	for (size_t i = 0; i < c->n_drains; i++) {
 		struct drain *drain = c->drains[i];
 
+		if (drain->state == DRAIN_planned && c->now.wall_ms >= drain->at_ms)
+			core_begin_planned(c, drain);
 		if (drain->state != DRAIN_done && drain->state != DRAIN_planned &&
 		    (c->drains_due || c->now.mono_ms >= drain->look_ms)) {
 			drain->look_ms = c->now.mono_ms + LOOK_MS;
@@ -423,7 +426,8 @@ uint64_t drains_next_ms(const struct core *c)
 	uint64_t next_ms = UINT64_MAX;
 
 	for (size_t i = 0; i < c->n_drains; i++)
-		if (c->drains[i]->state != DRAIN_done && c->drains[i]->look_ms < next_ms)
+		if (c->drains[i]->state != DRAIN_done && c->drains[i]->state != DRAIN_planned &&
+		    c->drains[i]->look_ms < next_ms)
 			next_ms = c->drains[i]->look_ms;
 	return next_ms;
 }

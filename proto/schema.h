@@ -346,7 +346,8 @@
 	F(flag,19, dry_run) \
 	F(flag,20, no_return)          /* restore: only uncordon */ \
 	F(u64, 30, offset)             /* job, mode log: from this byte of the log on */ \
-	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */
+	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */ \
+	F(u64, 32, at_ms)              /* wall clock when an evacuation is to begin */
 
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
@@ -511,7 +512,8 @@
 	F(u64, 13, eta_ms)             /* the whole of it, as predicted */ \
 	F(str, 14, note, 1023)         /* what is missing; how it ended */ \
 	F(strs,15, skip, 16, 31) \
-	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */
+	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */ \
+	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */
 
 /* The last reply to a request has final set; with follow, events come in between. */
 #define MSG_reply(F) \

@@ -571,6 +571,38 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	end(&f);
 }
 
+static void one_begins_at_its_time(void **state)
+{
+	const char *v[] = {"alpha"};
+	const struct msg_plan *plan;
+	struct fleet f;
+
+	(void)state;
+	start(&f, 3);
+	plan = ask(&f, (struct msg_request){.command = "evacuate",
+					    .hosts = {v, 1},
+					    .yes = true,
+					    .at_ms = f.now.wall_ms + 60000});
+	assert_string_equal(plan->state, "planned");
+	run(&f, 30000);
+	restart(&f, 2);
+	run(&f, 25000);
+	assert_int_equal(guests_on(&f, 0), 3);
+	f.n_guests = 4; /* started since */
+	f.guest[3] = (struct guest){.id = "c9", .rss = MIB, .running = true};
+	run(&f, 30000);
+	assert_int_equal(guests_on(&f, 0), 0);
+	plan = ask(&f, (struct msg_request){.command = "evacuate",
+					    .hosts = {v, 1},
+					    .yes = true,
+					    .at_ms = f.now.wall_ms + 5000});
+	ask(&f, (struct msg_request){.command = "cancel", .job = "0002AB"});
+	run(&f, 10000);
+	ask(&f, (struct msg_request){.command = "job", .job = "0002AB"});
+	assert_string_equal(f.last->reply->plan->note, "canceled before its time");
+	end(&f);
+}
+
 static void one_at_a_time_on_a_host(void **state)
 {
 	struct fleet f;
@@ -598,6 +630,7 @@ int main(void)
 		cmocka_unit_test(the_deadline_stops_the_queue_and_no_container),
 		cmocka_unit_test(hosts_that_are_emptied_take_nothing),
 		cmocka_unit_test(guests_come_home_unless_they_moved_on),
+		cmocka_unit_test(one_begins_at_its_time),
 		cmocka_unit_test(one_at_a_time_on_a_host),
 	};
 

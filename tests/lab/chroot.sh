@@ -36,7 +36,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 exec chroot "$new" bash -euo pipefail -c '
 	dir=/stage/usr/lib/drover-lab
 	mkdir -p "$dir" /build/lab
-	for program in srv client; do
+	for program in srv client watch; do
 		[ /build/lab/$program -nt /lab/$program.c ] ||
 			gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static \
 				-o /build/lab/$program /lab/$program.c
@@ -52,6 +52,7 @@ exec chroot "$new" bash -euo pipefail -c '
 	if [ ! -f /src/CMakeLists.txt ]; then
 		exit 0
 	fi
+	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -I/src -o "$dir/journal" /lab/journal.c
 	cmake -S /src -B /build/drover -DCMAKE_BUILD_TYPE=Release -DDROVER_TESTS=OFF \
 		-DDROVER_CRASH_POINTS=ON \
 		-DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_SYSCONFDIR=/etc \

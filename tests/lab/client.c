@@ -3,8 +3,13 @@
  * The witness of a move: one TCP connection to srv, one numbered line each interval whether or not
  * the last was answered, and each reply required exactly once and in order. It never reconnects.
  *
+ * With --probe it also sends a datagram each interval, which srv answers with the number of all
+ * that it ever answered. That number may only grow: when it goes back, an older copy runs after a
+ * newer one. Probes go on when the connection has broken.
+ *
  * At the end (time over, SIGTERM, SIGINT) it waits for what is outstanding, asks for a verify and
- * prints one JSON line. Exit 0: exact. 1: something was lost, repeated, reordered, broken or bad.
+ * prints one JSON line. Exit 0: exact. 1: something was lost, repeated, reordered, broken or bad,
+ * or went back.
  * 2: usage, or never connected.
  */
 #define _GNU_SOURCE
@@ -37,6 +42,8 @@ struct gap {
 
 struct run {
 	int fd;
+	int probe_fd; /* -1: none */
+	uint64_t probes, probe_replies, probe_last, went_back;
 	uint64_t sent, received, repeated, reordered;
 	uint64_t last_number;
 	uint64_t last_reply_ms, last_reply_epoch_ms;
@@ -134,19 +141,48 @@ static void run_read(struct run *r, uint64_t now)
 	memmove(r->in, line, r->have);
 }
 
+static void probe_send(struct run *r)
+{
+	if (r->probe_fd >= 0 && send(r->probe_fd, "?", 1, MSG_DONTWAIT) == 1)
+		r->probes++;
+}
+
+static void probe_read(struct run *r)
+{
+	char text[32];
+	ssize_t got;
+
+	/* An error is an ICMP answer of a host that has no such container now. */
+	while ((got = recv(r->probe_fd, text, sizeof text - 1, MSG_DONTWAIT)) > 0) {
+		uint64_t served;
+
+		text[got] = '\0';
+		served = strtoull(text, NULL, 10);
+		r->probe_replies++;
+		if (served <= r->probe_last)
+			r->went_back++;
+		r->probe_last = served;
+	}
+}
+
 /* Reads until now_ms reaches until_ms or a signal comes; true when the signal came. */
 static bool run_wait(struct run *r, int signals, uint64_t until_ms)
 {
-	struct pollfd polls[2] = {{.fd = r->fd, .events = POLLIN},
-				  {.fd = signals, .events = POLLIN}};
+	struct pollfd polls[3] = {{.fd = r->fd, .events = POLLIN},
+				  {.fd = signals, .events = POLLIN},
+				  {.fd = r->probe_fd, .events = POLLIN}};
 
 	for (;;) {
 		uint64_t now = clock_ms(CLOCK_MONOTONIC);
 
-		if (now >= until_ms || r->broken)
+		if (r->broken)
+			polls[0].fd = -1;
+		if (now >= until_ms || (r->broken && r->probe_fd < 0))
 			return false;
-		if (poll(polls, 2, (int)(until_ms - now)) <= 0)
+		if (poll(polls, 3, (int)(until_ms - now)) <= 0)
 			continue;
+		if (polls[2].revents)
+			probe_read(r);
 		if (polls[0].revents)
 			run_read(r, clock_ms(CLOCK_MONOTONIC));
 		if (polls[1].revents)
@@ -171,8 +207,10 @@ static void talk(struct run *r, int signals, uint64_t secs, uint64_t interval_ms
 
 	r->last_reply_ms = now;
 	r->last_reply_epoch_ms = clock_ms(CLOCK_REALTIME);
-	while (now < end && !r->broken) {
-		run_send(r, "");
+	while (now < end && (!r->broken || r->probe_fd >= 0)) {
+		if (!r->broken)
+			run_send(r, "");
+		probe_send(r);
 		next += interval_ms;
 		if (run_wait(r, signals, next))
 			return;
@@ -204,7 +242,7 @@ static bool report(const struct run *r, FILE *out)
 {
 	uint64_t lost = r->sent > r->received ? r->sent - r->received : 0;
 	bool good = strstr(r->verify, " errors=0 ") && !strstr(r->verify, "hold=bad");
-	bool exact = good && !lost && !r->repeated && !r->reordered && !r->broken;
+	bool exact = good && !lost && !r->repeated && !r->reordered && !r->broken && !r->went_back;
 
 	fprintf(out,
 		"{\"exact\":%s,\"sent\":%llu,\"received\":%llu,\"lost\":%llu,\"repeated\":%llu,"
@@ -222,18 +260,22 @@ static bool report(const struct run *r, FILE *out)
 		fprintf(out, "%s{\"at_ms\":%llu,\"gap_ms\":%llu}", i ? "," : "",
 			(unsigned long long)r->gaps[i].at_ms,
 			(unsigned long long)r->gaps[i].length_ms);
-	fprintf(out, "],\"verify\":\"%s\",\"verified\":%s}\n", r->verify, good ? "true" : "false");
+	fprintf(out, "],\"verify\":\"%s\",\"verified\":%s", r->verify, good ? "true" : "false");
+	fprintf(out, ",\"probes\":%llu,\"probe_replies\":%llu,\"went_back\":%llu}\n",
+		(unsigned long long)r->probes, (unsigned long long)r->probe_replies,
+		(unsigned long long)r->went_back);
 	fflush(out);
 	return exact;
 }
 
-static int dial(const char *target)
+/* Connects a socket of that type; -1 when it says why not. */
+static int dial(const char *target, int type)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(7000)};
 	struct timeval wait = {.tv_sec = 5};
 	char host[64];
 	char *colon;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
 
 	snprintf(host, sizeof host, "%s", target);
 	colon = strchr(host, ':');
@@ -251,7 +293,8 @@ static int dial(const char *target)
 		close(fd);
 		return -1;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	return fd;
 }
 
@@ -267,16 +310,20 @@ static int signals_open(void)
 }
 
 static const struct option options[] = {
-	{"secs", required_argument, NULL, 's'},     {"interval-ms", required_argument, NULL, 'i'},
-	{"drain-ms", required_argument, NULL, 'd'}, {"gap-ms", required_argument, NULL, 'g'},
-	{"follow", no_argument, NULL, 'f'},         {0},
+	{"secs", required_argument, NULL, 's'},
+	{"interval-ms", required_argument, NULL, 'i'},
+	{"drain-ms", required_argument, NULL, 'd'},
+	{"gap-ms", required_argument, NULL, 'g'},
+	{"follow", no_argument, NULL, 'f'},
+	{"probe", no_argument, NULL, 'p'},
+	{0},
 };
 
 int main(int argc, char **argv)
 {
-	static struct run r;
+	static struct run r = {.probe_fd = -1};
 	uint64_t secs = 0, interval_ms = 20, drain_ms = 10000, gap_ms = 0;
-	bool progress = false;
+	bool progress = false, probe = false;
 	int signals = signals_open(), opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -296,6 +343,9 @@ int main(int argc, char **argv)
 		case 'f':
 			progress = true;
 			break;
+		case 'p':
+			probe = true;
+			break;
 		default:
 			optind = argc + 1;
 			break;
@@ -303,14 +353,16 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc - 1 || !interval_ms) {
 		fputs("usage: client [--secs S] [--interval-ms M] [--drain-ms M] [--gap-ms M] "
-		      "[--follow] IP[:PORT]\n",
+		      "[--follow] [--probe] IP[:PORT]\n",
 		      stderr);
 		return 2;
 	}
 	r.gap_from_ms = gap_ms ? gap_ms : (interval_ms * 3 > 60 ? interval_ms * 3 : 60);
-	r.fd = dial(argv[optind]);
+	r.fd = dial(argv[optind], SOCK_STREAM);
 	if (r.fd < 0)
 		return 2;
+	if (probe)
+		r.probe_fd = dial(argv[optind], SOCK_DGRAM);
 	talk(&r, signals, secs, interval_ms, progress);
 	finish(&r, drain_ms);
 	if (progress)

@@ -17,6 +17,7 @@ usage: lab ct HOST NAME [OPTION…]     prints the container's address
   --open FILE            keep a file or device of its own open
   --unix SOCKET          stay connected to a unix socket
   --ring                 have an io_uring ring
+  --probe                answer datagrams with the number of all that it answered (client --probe)
   --net netns|private|none  a named network namespace with a veth on br0 and an address (netns);
                          one that the runtime makes, with nothing in it; the host's network
   --ip A                 (10.77.0.100 and up, from NAME)
@@ -51,6 +52,7 @@ ct_new() {
 		--port) port=$2; shift ;;
 		--log) args+=(--log /var/log/srv.log) ;;
 		--hold) args+=(--hold /var/tmp/held) ;;
+		--probe) args+=(--probe) ;;
 		--net) net=$2; shift ;;
 		--ip) ip=$2; shift ;;
 		--plain) plain=yes ;;
@@ -127,4 +129,10 @@ client_run() {
 		shift
 	done
 	host_enter "$host" -- /usr/lib/drover-lab/client "${args[@]}"
+}
+
+# watch_run [--out FILE]: becomes the watcher, which looks from outside the hosts.
+watch_run() {
+	[ "${1-}" != --out ] || exec >"$2"
+	exec "$state/stage/usr/lib/drover-lab/watch" "$cgroups/drover-lab-$id"
 }

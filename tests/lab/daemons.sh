@@ -167,6 +167,8 @@ daemon_start() {
 				grep -o "/[^ ]*/libasan[^ ]*"):/usr/lib/drover-lab/fail.so
 			export LD_PRELOAD="${LD_PRELOAD#:}"
 			export ASAN_OPTIONS=log_path=/var/log/drover/asan
+		else
+			export DROVER_PAUSE=/run/drover/lab-pause
 		fi
 		user=
 		[ "$2" = root ] || user="setpriv --reuid $2 --regid $2 --init-groups --"
@@ -210,6 +212,32 @@ daemon_kill() {
 	mapfile -t pids < <(daemon_parts "$part" "${pids[@]}")
 	[ ${#pids[@]} -gt 0 ] || die "no $2 runs on $name"
 	kill -s "$signal" "${pids[@]}"
+}
+
+# daemon_pause NAME WHAT POINT: of one host one daemon at a time.
+daemon_pause() {
+	[ -n "$(daemon_pids "$1" "$2")" ] || die "no $2 runs on $1"
+	printf %s "$3" | host_write "$1" /run/drover/lab-pause 644 drover:drover
+}
+
+daemon_paused() {
+	local end=$((SECONDS + ${3:-20})) pid line
+	while [ $SECONDS -lt $end ]; do
+		for pid in $(daemon_pids "$1" "$2"); do
+			read -r line 2>/dev/null <"/proc/$pid/stat" || continue
+			[[ ${line##*) } != T* ]] || return 0
+		done
+		sleep 0.02
+	done
+	die "$2 on $1 has not come to $(host_exec "$1" cat /run/drover/lab-pause 2>&1)"
+}
+
+# journal_print NAME: from outside; the host may be down.
+journal_print() {
+	local file
+	host_known "$1"
+	file=$(host_folder "$1")/lib/executor.journal
+	[ ! -e "$file" ] || "$state/stage/usr/lib/drover-lab/journal" "$file"
 }
 
 daemon_log() {

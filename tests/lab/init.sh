@@ -42,6 +42,9 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 mount -t tmpfs -o "mode=755,size=$run_size" tmpfs run
 mount -t tmpfs tmpfs tmp
+# A host that boots again has a new one; the machine below has not.
+cat proc/sys/kernel/random/uuid >run/boot_id
+mount --bind run/boot_id proc/sys/kernel/random/boot_id
 mount --bind "$folder/ct" var/lib/ct
 mount --bind "$folder/lib" var/lib/drover
 

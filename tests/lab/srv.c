@@ -10,6 +10,8 @@
  *  - It may hold an unlinked file whose content it knows.
  *  - It may have what CRIU cannot dump, or not restore elsewhere: an io_uring ring, a connection to
  *    a unix socket, any file or device.
+ *  - It may answer datagrams on the same port with one number for all that it ever answered: a copy
+ *    that is older than one that has run shows by it, whatever became of the connections.
  *
  * One thread, one poll; it never sleeps. Nothing here is robust against hostile clients.
  */
@@ -39,6 +41,8 @@
 #define HOLD_BYTES (256 * 1024)
 #define DIRTY_TICK_MS 10
 #define CATCH_UP_MS 500
+#define POLL_PROBE 1 /* its place among the polls, behind the listener */
+#define POLL_CLIENTS 2
 
 struct ballast {
 	uint64_t *words;
@@ -51,19 +55,21 @@ struct ballast {
 	uint64_t found_bad;
 };
 
+/* While a part of a reply does not fit into the socket nothing more is read. */
 struct client {
 	uint64_t count;
-	size_t have;
-	char in[4096];
+	size_t have, left;
+	char in[4096], out[512];
 };
 
 struct server {
 	struct ballast ballast;
-	struct pollfd polls[1 + CLIENTS_MAX];
-	struct client clients[1 + CLIENTS_MAX];
+	struct pollfd polls[POLL_CLIENTS + CLIENTS_MAX];
+	struct client clients[POLL_CLIENTS + CLIENTS_MAX];
 	int n_polls;
 	int log_fd;
 	int hold_fd;
+	uint64_t served; /* lines and datagrams that were answered */
 	uint64_t log_lines;
 	uint64_t tick_ms;
 	uint64_t next_tick_ms;
@@ -203,47 +209,81 @@ static void client_answer(struct server *s, int at, const char *line)
 {
 	struct client *c = &s->clients[at];
 	unsigned long long n = ++c->count;
-	char out[512];
+	char out[sizeof c->out];
+	ssize_t sent;
 	int len;
 
+	s->served++;
 	if (!strcmp(line, "verify"))
 		len = snprintf(out, sizeof out, "%llu verify pages=%zu errors=%zu hold=%s\n", n,
 			       s->ballast.pages, ballast_errors(&s->ballast) + s->ballast.found_bad,
 			       hold_state(s->hold_fd));
 	else if (!strcmp(line, "stat"))
 		len = snprintf(out, sizeof out, "%llu stat pid=%d clients=%d log=%llu\n", n,
-			       getpid(), s->n_polls - 1, (unsigned long long)s->log_lines);
+			       getpid(), s->n_polls - POLL_CLIENTS,
+			       (unsigned long long)s->log_lines);
 	else
 		len = snprintf(out, sizeof out, "%llu %.400s\n", n, line);
-	/* Replies are far smaller than the socket's buffer: a short write is a dead client. */
-	if (send(s->polls[at].fd, out, (size_t)len, MSG_NOSIGNAL) != len)
-		shutdown(s->polls[at].fd, SHUT_RDWR);
+	sent = send(s->polls[at].fd, out, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	c->left = (size_t)len - (sent > 0 ? (size_t)sent : 0);
+	memcpy(c->out, out + len - c->left, c->left);
 	if (!s->tick_ms) {
 		out[len - 1] = '\0';
 		log_line(s, out);
 	}
 }
 
-static void client_read(struct server *s, int at)
+static void client_close(struct server *s, int at)
+{
+	close(s->polls[at].fd);
+	s->n_polls--;
+	s->polls[at] = s->polls[s->n_polls];
+	s->clients[at] = s->clients[s->n_polls];
+}
+
+/* Answers the lines that have come, as far as the answers fit. */
+static void client_work(struct server *s, int at)
 {
 	struct client *c = &s->clients[at];
-	ssize_t got = read(s->polls[at].fd, c->in + c->have, sizeof c->in - 1 - c->have);
 	char *line = c->in, *end;
 
-	if (got <= 0 || (c->have += (size_t)got) == sizeof c->in - 1) {
-		close(s->polls[at].fd);
-		s->n_polls--;
-		s->polls[at] = s->polls[s->n_polls];
-		s->clients[at] = s->clients[s->n_polls];
-		return;
-	}
 	c->in[c->have] = '\0';
-	for (; (end = strchr(line, '\n')); line = end + 1) {
+	for (; !c->left && (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		client_answer(s, at, line);
 	}
 	c->have -= (size_t)(line - c->in);
 	memmove(c->in, line, c->have);
+	s->polls[at].events = c->left ? POLLOUT : POLLIN;
+}
+
+static void client_write(struct server *s, int at)
+{
+	struct client *c = &s->clients[at];
+	ssize_t sent = send(s->polls[at].fd, c->out, c->left, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (sent <= 0) {
+		client_close(s, at);
+		return;
+	}
+	c->left -= (size_t)sent;
+	memmove(c->out, c->out + sent, c->left);
+	client_work(s, at);
+}
+
+static void client_read(struct server *s, int at)
+{
+	struct client *c = &s->clients[at];
+	ssize_t got = read(s->polls[at].fd, c->in + c->have, sizeof c->in - 1 - c->have);
+
+	if (got <= 0) {
+		client_close(s, at);
+		return;
+	}
+	c->have += (size_t)got;
+	client_work(s, at);
+	if (c->have == sizeof c->in - 1 && !c->left)
+		client_close(s, at); /* no end of line in all of it */
 }
 
 static void client_accept(struct server *s)
@@ -252,13 +292,39 @@ static void client_accept(struct server *s)
 
 	if (fd < 0)
 		return;
-	if (s->n_polls > CLIENTS_MAX) {
+	if (s->n_polls == POLL_CLIENTS + CLIENTS_MAX) {
 		close(fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	s->clients[s->n_polls] = (struct client){0};
 	s->polls[s->n_polls++] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
+static void probe_answer(struct server *s)
+{
+	struct sockaddr_in from;
+	socklen_t len = sizeof from;
+	char text[32];
+
+	if (recvfrom(s->polls[POLL_PROBE].fd, text, sizeof text, MSG_DONTWAIT,
+		     (struct sockaddr *)&from, &len) < 0)
+		return;
+	snprintf(text, sizeof text, "%llu", (unsigned long long)++s->served);
+	sendto(s->polls[POLL_PROBE].fd, text, strlen(text), MSG_DONTWAIT, (struct sockaddr *)&from,
+	       len);
+}
+
+static int probe_on(int port)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr)) {
+		perror("srv: probe");
+		exit(1);
+	}
+	return fd;
 }
 
 static int listen_on(int port)
@@ -304,9 +370,13 @@ static void serve(struct server *s)
 		if (ready <= 0)
 			continue;
 		/* Backwards: a client that leaves is replaced by the last, already seen. */
-		for (int i = s->n_polls - 1; i > 0; i--)
-			if (s->polls[i].revents)
+		for (int i = s->n_polls - 1; i >= POLL_CLIENTS; i--)
+			if (s->polls[i].revents && s->clients[i].left)
+				client_write(s, i);
+			else if (s->polls[i].revents)
 				client_read(s, i);
+		if (s->polls[POLL_PROBE].revents)
+			probe_answer(s);
 		if (s->polls[0].revents)
 			client_accept(s);
 	}
@@ -348,13 +418,15 @@ static const struct option options[] = {
 	{"open", required_argument, NULL, 'f'},
 	{"unix", required_argument, NULL, 'u'},
 	{"ring", no_argument, NULL, 'i'},
+	{"probe", no_argument, NULL, 'q'},
 	{0},
 };
 
 int main(int argc, char **argv)
 {
-	static struct server s = {.n_polls = 1, .log_fd = -1, .hold_fd = -1};
+	static struct server s = {.n_polls = POLL_CLIENTS, .log_fd = -1, .hold_fd = -1};
 	long mib = 1, hot_mib = 0, rate = 0, port = 7000;
+	bool probe = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -386,6 +458,9 @@ int main(int argc, char **argv)
 		case 'i':
 			or_die(open_ring(), "io_uring");
 			break;
+		case 'q':
+			probe = true;
+			break;
 		case 'l':
 			s.log_fd = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 			if (s.log_fd < 0) {
@@ -396,7 +471,7 @@ int main(int argc, char **argv)
 		default:
 			fputs("usage: srv [--port P] [--mb N] [--hot N] [--rate PAGES/S] "
 			      "[--log FILE] [--tick MS] [--hold FILE] [--open FILE] "
-			      "[--unix SOCKET] [--ring]\n",
+			      "[--unix SOCKET] [--ring] [--probe]\n",
 			      stderr);
 			return 2;
 		}
@@ -404,6 +479,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	ballast_init(&s.ballast, (size_t)mib, (size_t)hot_mib, rate);
 	s.polls[0] = (struct pollfd){.fd = listen_on((int)port), .events = POLLIN};
+	s.polls[POLL_PROBE].fd = -1;
+	if (probe)
+		s.polls[POLL_PROBE] = (struct pollfd){.fd = probe_on((int)port), .events = POLLIN};
 	s.next_tick_ms = now_ms() + s.tick_ms;
 	serve(&s);
 }

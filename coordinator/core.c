@@ -43,6 +43,11 @@ void *core_scratch(struct core *c, size_t n, size_t size)
 	return block->bytes;
 }
 
+const char *core_text(struct core *c, const char *text)
+{
+	return text ? memcpy(core_scratch(c, strlen(text) + 1, 1), text, strlen(text) + 1) : NULL;
+}
+
 void core_free(struct core **core)
 {
 	struct core *c = *core;
@@ -117,10 +122,27 @@ size_t core_jobs_running(const struct core *c)
 	return n;
 }
 
+/* Memory, CPU and groups of a container that is on its way to a node. */
+void core_book_one(struct core *c, struct node *target, const struct msg_container *facts)
+{
+	struct rules rules;
+
+	target->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
+	target->booked_cpu_permille += facts->cpu_permille;
+	policy_rules(c->config.options, facts, &rules);
+	if (*rules.spread && target->n_booked_groups < BOOKED_GROUPS)
+		target->booked_groups[target->n_booked_groups++] = spread_hash(rules.spread);
+	if (*rules.together && target->n_booked_groups < BOOKED_GROUPS)
+		target->booked_groups[target->n_booked_groups++] = together_hash(rules.together);
+}
+
 void core_book(struct core *c, const struct job *except)
 {
-	for (size_t i = 0; i < c->nodes.n; i++)
-		c->nodes.v[i]->booked_bytes = c->nodes.v[i]->booked_cpu_permille = 0;
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		struct node *node = c->nodes.v[i];
+
+		node->booked_bytes = node->booked_cpu_permille = node->n_booked_groups = 0;
+	}
 	for (size_t i = 0; i < c->n_jobs; i++) {
 		const struct job *job = c->jobs[i];
 		const struct msg_container *facts = job->work->ask->container_facts;
@@ -129,8 +151,7 @@ void core_book(struct core *c, const struct job *except)
 		if (job == except || job->probe || !target || !facts || job->outcome ||
 		    job->stage > STAGE_start)
 			continue;
-		target->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
-		target->booked_cpu_permille += facts->cpu_permille;
+		core_book_one(c, target, facts);
 	}
 }
 
@@ -321,6 +342,8 @@ static void feed_message(struct core *c, const struct core_event *event)
 	node_news(c, node, nodes_hear(&c->nodes, node, msg, c->now.mono_ms));
 	if (node->state == NODE_dead && before != NODE_dead)
 		core_emit(c, "host.dead", node->id, node->note, NULL);
+	if (msg->head.type == MSG_TYPE_caps)
+		core_mark(c, node);
 	if (msg->head.type == MSG_TYPE_hello)
 		core_welcome(c, node, msg->head.request);
 	if (msg->head.type == MSG_TYPE_answer && msg->answer->step == STEP_log) {

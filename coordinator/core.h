@@ -6,6 +6,7 @@
 #ifndef DROVER_COORDINATOR_CORE_H
 #define DROVER_COORDINATOR_CORE_H
 
+#include "base/options.h"
 #include "coordinator/effects.h"
 #include "proto/msg.h"
 
@@ -16,6 +17,8 @@ struct core_config {
 	uint64_t term; /* of this coordinator's leadership, from the store; grows at each start */
 	uint64_t interval_ms; /* of beats at least; grows with the number of hosts */
 	unsigned headroom_percent;
+	const struct options
+		*options; /* for its policies; borrowed for the core's life, may be NULL */
 };
 
 /* Both clocks at one moment. */

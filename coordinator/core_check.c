@@ -12,6 +12,8 @@ int core_ask_check(struct asked *a, struct err *err)
 {
 	struct job *job;
 
+	if (!given(a->body->container)[0])
+		return core_ask_ready(a, err);
 	if (core_prepare(a, true, &job, err))
 		return -err->code;
 	a->reply.final = false;
@@ -23,104 +25,80 @@ int core_ask_check(struct asked *a, struct err *err)
 	return 0;
 }
 
+static void add_reason(struct core *c, const struct job *probe, struct msg_candidate *candidate,
+		       const struct msg_reason *reason)
+{
+	struct msg_reason *v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*v));
+	const struct code_row *row = code_find(reason->code);
+	size_t n = candidate->reasons.n;
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(candidate->reasons.v[i].code, reason->code))
+			return;
+	if (n == VERDICT_REASONS_MAX)
+		return;
+	memcpy(v, candidate->reasons.v, n * sizeof(*v));
+	v[n] = *reason;
+	if (!given(v[n].skip)[0] && row)
+		v[n].skip = row->skip;
+	v[n].warning |= verdict_skips(&probe->work->ask->skip, v[n].skip);
+	candidate->verdict = verdict_word(verdict_with(verdict_parse(candidate->verdict), &v[n]));
+	candidate->reasons.v = v;
+	candidate->reasons.n = n + 1;
+}
+
 /* What the workers said is added to the verdict of the host that they spoke about. */
 static void add_said(struct core *c, const struct job *probe, struct msg_candidate *candidate)
 {
 	const struct msg_answer *said = probe->reasons ? probe->reasons->answer : NULL;
-	struct msg_reason *v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*v));
-	size_t n = candidate->reasons.n;
 
-	memcpy(v, candidate->reasons.v, n * sizeof(*v));
-	for (size_t i = 0; said && i < said->reasons.n && n < VERDICT_REASONS_MAX; i++) {
-		const struct msg_reason *reason = &said->reasons.v[i];
-		bool known = false;
+	for (size_t i = 0; said && i < said->reasons.n; i++)
+		add_reason(c, probe, candidate, &said->reasons.v[i]);
+	if (probe->code)
+		add_reason(c, probe, candidate,
+			   &(struct msg_reason){
+				   .code = code_row(CODE_no_answer)->code,
+				   .why = core_text(c, probe->error),
+				   .fix = *probe->fix ? probe->fix : code_row(CODE_no_answer)->fix,
+			   });
+}
 
-		for (size_t k = 0; k < n; k++)
-			known |= str_eq(v[k].code, reason->code);
-		if (known)
-			continue;
-		v[n] = *reason;
-		v[n].warning |= score_skips(&probe->work->ask->skip, reason->skip);
-		if (!v[n].warning)
-			candidate->verdict = "no";
-		else if (str_eq(candidate->verdict, "live"))
-			candidate->verdict = "warn";
-		n++;
+static void say_result(struct msg_reply *reply)
+{
+	bool cold = false;
+
+	for (size_t i = 0; i < reply->candidates.n; i++) {
+		enum verdict_kind kind = verdict_parse(reply->candidates.v[i].verdict);
+
+		if (kind <= VERDICT_warn)
+			return;
+		cold |= kind == VERDICT_cold;
 	}
-	candidate->reasons.v = v;
-	candidate->reasons.n = n;
-}
-
-static void add_failure(struct core *c, const struct job *probe, struct msg_candidate *candidate)
-{
-	struct msg_reason *v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*v));
-	size_t n = candidate->reasons.n;
-
-	if (!probe->code || n == VERDICT_REASONS_MAX)
-		return;
-	memcpy(v, candidate->reasons.v, n * sizeof(*v));
-	v[n] = (struct msg_reason){.code = reason_row(REASON_no_answer)->code,
-				   .why = core_scratch(c, 1, 500),
-				   .fix = *probe->fix ? probe->fix
-						      : reason_row(REASON_no_answer)->fix};
-	str_copy((char *)v[n].why, 500, probe->error);
-	candidate->reasons.v = v;
-	candidate->reasons.n = n + 1;
-	candidate->verdict = "no";
-}
-
-static void only_chosen(struct msg_reply *reply, const char *chosen)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < reply->candidates.n; i++)
-		if (str_eq(reply->candidates.v[i].host, chosen))
-			reply->candidates.v[kept++] = reply->candidates.v[i];
-	reply->candidates.n = kept;
-}
-
-static void check_same_host(struct core *c, const struct score_query *query, const struct job *job,
-			    struct msg_reply *reply, struct candidate *one)
-{
-	one->node = nodes_find(&c->nodes, job->chosen);
-	score_verdict(query, one->node, &one->verdict);
-	score_terms(query, one);
-	core_list_candidates(c, one, 1, reply);
+	reply->code = ERR_refused;
+	reply->error = cold ? "no host can take it live; stopped, it could be moved"
+			    : "no host can take it";
+	reply->fix = "each host's reasons say what to do";
 }
 
 void core_probe_done(struct core *c, struct job *probe)
 {
 	struct score_query query = migrate_query(c, probe);
 	struct msg_reply reply = {.final = true};
-	struct candidate *candidates = NULL, same = {0};
-	bool can = false;
-	size_t n = 0;
+	struct ranking ranking = {0};
 
 	query.busy = core_job_moving(c, probe->container, probe->source, probe) != NULL;
-	if (str_eq(probe->chosen, probe->source)) {
-		check_same_host(c, &query, probe, &reply, &same);
-	} else if (query.source) {
-		n = score_rank(&query, &c->nodes, &candidates);
-		core_list_candidates(c, candidates, n, &reply);
-	}
-	if (probe->chosen[0])
-		only_chosen(&reply, probe->chosen);
-	for (size_t i = 0; i < reply.candidates.n; i++) {
-		struct msg_candidate *candidate = &reply.candidates.v[i];
-
-		if (str_eq(candidate->host, probe->target)) {
-			add_said(c, probe, candidate);
-			add_failure(c, probe, candidate);
-		}
-		can |= !str_eq(candidate->verdict, "no");
-	}
-	if (!can) {
-		reply.code = ERR_refused;
-		reply.error = "no host can take it live";
-		reply.fix = "each host's reasons say what to do";
-	}
+	if (query.source && probe->chosen[0])
+		core_rank_chosen(c, &query, probe->chosen, &ranking);
+	else if (query.source)
+		score_rank(&query, &c->nodes, &ranking);
+	core_list_candidates(c, &ranking, &reply);
+	if (query.rules)
+		core_show_rules(c, query.rules, &reply);
+	for (size_t i = 0; i < reply.candidates.n; i++)
+		if (str_eq(reply.candidates.v[i].host, probe->target))
+			add_said(c, probe, &reply.candidates.v[i]);
+	say_result(&reply);
 	core_reply(c, probe->client, probe->client_request, &reply);
-	candidates_free(&candidates, n);
-	verdict_done(&same.verdict);
+	ranking_done(&ranking);
 	core_job_drop(c, probe);
 }

@@ -74,6 +74,30 @@ void core_job_drop(struct core *c, struct job *job);
 
 /* Sets each node's bookings from the jobs in flight, leaving one out (may be NULL). */
 void core_book(struct core *c, const struct job *except);
+void core_book_one(struct core *c, struct node *target, const struct msg_container *facts);
+
+/* A copy of a text (NULL stays NULL) that lives until the end of the turn. */
+const char *core_text(struct core *c, const char *text);
+
+/* --- core_query.c --- */
+
+/* The query for a container of this host, with its rules; nothing skipped. Books nothing. Valid
+ * until the end of the turn. */
+struct score_query core_query(struct core *c, const struct msg_container *container,
+			      const struct node *source);
+
+/* A ranking of one host, its own included; empty when there is no such host. */
+void core_rank_chosen(struct core *c, const struct score_query *query, const char *host,
+		      struct ranking *ret);
+
+/* One container against all hosts: verdict, best host, reasons where there is none. */
+void core_judge_place(struct core *c, const struct score_query *query, struct msg_place *ret,
+		      const struct node **ret_best);
+
+/* Notes which groups a node's containers are of; after each list of its containers. */
+void core_mark(struct core *c, struct node *node);
+
+void core_show_rules(struct core *c, const struct rules *rules, struct msg_reply *reply);
 
 /* --- core_liveness.c --- */
 
@@ -134,8 +158,11 @@ void core_list_hosts(struct core *c, const struct msg_request *request, struct m
 void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);
 void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
 		    struct msg_reply *reply);
-void core_list_candidates(struct core *c, const struct candidate *candidates, size_t n,
-			  struct msg_reply *reply);
+void core_list_candidates(struct core *c, const struct ranking *ranking, struct msg_reply *reply);
+
+/* A copy that lives until the end of the turn. */
+void core_show_candidate(struct core *c, const struct candidate *candidate,
+			 struct msg_candidate *ret);
 void core_describe(struct core *c, struct msg_reply *reply);
 
 /* How many containers of this node are not copies of a migration. */

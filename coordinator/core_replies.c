@@ -12,7 +12,6 @@
 #define HOSTS_MAX 16384
 #define PLACES_MAX 4096
 #define JOBS_MAX 1024
-#define CANDIDATES_SHOWN 200
 
 void core_reply(struct core *c, uint64_t client, const char *request, struct msg_reply *reply)
 {
@@ -264,29 +263,40 @@ void core_list_jobs(struct core *c, const struct msg_request *request, bool acti
 
 /* --- candidates --- */
 
-static void show_candidate(struct core *c, const struct candidate *candidate,
-			   struct msg_candidate *ret)
+void core_show_candidate(struct core *c, const struct candidate *candidate,
+			 struct msg_candidate *ret)
 {
+	struct msg_term *terms = core_scratch(c, SCORE_TERMS, sizeof(*terms));
+	struct msg_reason *reasons = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*reasons));
+	size_t n = verdict_reasons(&candidate->verdict, reasons);
+
+	memcpy(terms, candidate->terms, SCORE_TERMS * sizeof(*terms));
+	for (size_t i = 0; i < n; i++)
+		reasons[i].why = core_text(c, reasons[i].why);
 	*ret = (struct msg_candidate){
 		.host = candidate->node->id,
-		.verdict = verdict_word(&candidate->verdict),
+		.verdict = verdict_word(verdict_kind(&candidate->verdict)),
 		.score = candidate->score,
-		.terms = {(struct msg_term *)candidate->terms, SCORE_TERMS},
+		.tier = candidate->tier,
+		.terms = {terms, SCORE_TERMS},
+		.reasons = {reasons, n},
 		.predicted_frozen_ms = candidate->prediction.frozen_ms,
 		.predicted_total_ms = candidate->prediction.total_ms,
 	};
-	ret->reasons.v = core_scratch(c, VERDICT_REASONS_MAX, sizeof(*ret->reasons.v));
-	ret->reasons.n = verdict_reasons(&candidate->verdict, ret->reasons.v);
 }
 
-void core_list_candidates(struct core *c, const struct candidate *candidates, size_t n,
-			  struct msg_reply *reply)
+void core_list_candidates(struct core *c, const struct ranking *ranking, struct msg_reply *reply)
 {
-	n = n < CANDIDATES_SHOWN ? n : CANDIDATES_SHOWN;
-	reply->candidates.v = core_scratch(c, n + 1, sizeof(*reply->candidates.v));
-	for (size_t i = 0; i < n; i++)
-		show_candidate(c, &candidates[i], &reply->candidates.v[i]);
-	reply->candidates.n = n;
+	reply->candidates.v = core_scratch(c, ranking->n + 1, sizeof(*reply->candidates.v));
+	for (size_t i = 0; i < ranking->n; i++)
+		core_show_candidate(c, &ranking->v[i], &reply->candidates.v[i]);
+	reply->candidates.n = ranking->n;
+	reply->tally = core_scratch(c, 1, sizeof(*reply->tally));
+	*reply->tally = (struct msg_tally){.judged = ranking->hosts,
+					   .live = ranking->kinds[VERDICT_live],
+					   .warn = ranking->kinds[VERDICT_warn],
+					   .cold = ranking->kinds[VERDICT_cold],
+					   .no = ranking->kinds[VERDICT_no]};
 }
 
 void core_describe(struct core *c, struct msg_reply *reply)

@@ -51,7 +51,7 @@ static int ask_ps(struct asked *a, struct err *err)
 	if (known_host(a, a->body->host, err))
 		return -err->code;
 	core_list_places(a->c, a->body, &a->reply);
-	return 0;
+	return given(a->body->mode)[0] ? core_judge_places(a, err) : 0;
 }
 
 static int ask_jobs(struct asked *a, struct err *err)
@@ -65,31 +65,6 @@ static int ask_history(struct asked *a, struct err *err)
 {
 	(void)err;
 	core_list_jobs(a->c, a->body, false, true, &a->reply);
-	return 0;
-}
-
-static int ask_explain(struct asked *a, struct err *err)
-{
-	const struct reason_row *row = reason_find(given(a->body->reason));
-	static const char *const about[] = {
-		[ABOUT_ct] = "the container itself",
-		[ABOUT_src] = "the host it is on",
-		[ABOUT_dst] = "the target",
-		[ABOUT_path] = "the way between the hosts",
-	};
-	const char *codes[REASON_COUNT], *near;
-	char *text;
-
-	for (size_t i = 0; i < REASON_COUNT; i++)
-		codes[i] = reason_row((enum reason_id)i)->code;
-	near = str_nearest(given(a->body->reason), codes, REASON_COUNT);
-	if (!row)
-		return fail(err, ERR_nosuch, "no reason code %s%s%s", given(a->body->reason),
-			    near ? ", did you mean " : "", given(near));
-	text = core_scratch(a->c, 1, 400);
-	str_fmt(text, 400, "%s, about %s\n  fix: %s\n  skip: %s%s\n", row->code, about[row->about],
-		row->fix, *row->skip ? "--skip " : "cannot be skipped", row->skip);
-	a->reply.text = text;
 	return 0;
 }
 
@@ -251,20 +226,8 @@ static int ask_uncordon(struct asked *a, struct err *err)
 
 int core_check_skips(const struct msg_strs *skip, struct err *err)
 {
-	const char *names[REASON_COUNT + 1], *near;
-	size_t n = 0;
-
-	names[n++] = "all";
-	for (size_t i = 0; i < REASON_COUNT; i++)
-		if (*reason_row((enum reason_id)i)->skip)
-			names[n++] = reason_row((enum reason_id)i)->skip;
-	for (size_t i = 0; i < skip->n; i++) {
-		if (strs_have(&(struct msg_strs){names, n}, skip->v[i]))
-			continue;
-		near = str_nearest(skip->v[i], names, n);
-		return fail(err, ERR_usage, "no check is named %s%s%s", skip->v[i],
-			    near ? ", did you mean " : "", given(near));
-	}
+	if (verdict_check_skips(skip, err))
+		return -err->code;
 	return skip->n > 16 ? fail(err, ERR_usage, "more than 16 names to skip") : 0;
 }
 
@@ -319,8 +282,8 @@ int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 static bool is_down(const struct verdict *verdict)
 {
 	for (size_t i = 0; i < verdict->n; i++)
-		if (verdict->v[i].row == reason_row(REASON_host_down) ||
-		    verdict->v[i].row == reason_row(REASON_source_down))
+		if (verdict->v[i].row == code_row(CODE_host_down) ||
+		    verdict->v[i].row == code_row(CODE_source_down))
 			return true;
 	return false;
 }
@@ -329,28 +292,26 @@ static bool is_down(const struct verdict *verdict)
 static int refuse_job(struct asked *a, struct job *job, struct err *err)
 {
 	struct score_query query = migrate_query(a->c, job);
-	struct candidate *candidates;
-	struct verdict verdict;
-	size_t n;
+	struct ranking ranking = {0};
 
-	if (job->chosen[0]) {
-		score_verdict(&query, nodes_find(&a->c->nodes, job->chosen), &verdict);
-		verdict_print(&verdict, err->text, sizeof(err->text));
-		err_fix(err, "%s", verdict_fix(&verdict));
-		if (is_down(&verdict))
-			err->code = ERR_unreachable;
-		verdict_done(&verdict);
-	} else if (query.source->state != NODE_up) {
-		err->code = ERR_unreachable;
+	if (job->chosen[0])
+		core_rank_chosen(a->c, &query, job->chosen, &ranking);
+	else
+		score_rank(&query, &a->c->nodes, &ranking);
+	if (job->chosen[0] && ranking.n) {
+		verdict_print(&ranking.v[0].verdict, err->text, sizeof(err->text));
+		err_fix(err, "%s", verdict_fix(&ranking.v[0].verdict));
 	}
-	n = score_rank(&query, &a->c->nodes, &candidates);
-	core_list_candidates(a->c, candidates, n, &a->reply);
+	if (job->chosen[0] ? ranking.n && is_down(&ranking.v[0].verdict)
+			   : query.source->state != NODE_up)
+		err->code = ERR_unreachable;
+	core_list_candidates(a->c, &ranking, &a->reply);
 	a->reply.code = (uint64_t)err->code;
 	a->reply.error = err->text;
 	a->reply.fix = err->fix;
 	core_reply(a->c, a->client, a->request, &a->reply);
 	a->reply.final = false;
-	candidates_free(&candidates, n);
+	ranking_done(&ranking);
 	return 0;
 }
 
@@ -418,7 +379,6 @@ static const struct {
 	{"history", ask_history},
 	{"cordon", ask_cordon},
 	{"uncordon", ask_uncordon},
-	{"explain", ask_explain},
 	{"version", ask_version},
 	{"ping", ask_version},
 	{"evacuate", core_ask_evacuate},

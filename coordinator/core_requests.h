@@ -55,4 +55,13 @@ int core_ask_check(struct asked *a, struct err *err);
  * the client. */
 int core_log_ask(struct asked *a, const struct job *job, struct err *err);
 
+/* --- core_ready.c --- */
+
+/* check without a container: what an evacuation of request.from would meet. */
+int core_ask_ready(struct asked *a, struct err *err);
+
+/* Adds verdicts to the places of a reply, and keeps those that request.mode names ("movable" or
+ * "stuck"). -ERR_refused when that would take too long. */
+int core_judge_places(struct asked *a, struct err *err);
+
 #endif

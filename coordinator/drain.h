@@ -68,6 +68,7 @@ struct drain_item {
 	char home[NAME_SIZE];    /* the only target that it may have, "" = any */
 	double score;
 	uint64_t since_ms; /* volatile: no host can take it and nothing is under way */
+	unsigned priority; /* of its policy, when it was planned */
 };
 
 struct drain_room {

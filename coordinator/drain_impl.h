@@ -13,14 +13,14 @@
 struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
 			       const char *skip[16]);
 
-/* Feasible, not cordoned (whatever is skipped), not a host that is being emptied, not the one that
- * has failed already. */
+/* Not cordoned (whatever is skipped), not a host that is being emptied, not the one that has failed
+ * already. */
 bool drain_may_use(const struct drain *drain, const struct drain_item *item,
-		   const struct candidate *candidate);
+		   const struct node *node);
 
 /* Code and sentence for a container that no candidate can take. */
 void drain_say_why(const struct drain *drain, struct drain_item *item,
-		   const struct candidate *candidates, size_t n);
+		   const struct ranking *ranking);
 
 /* Adds the running containers of the drain's hosts that it does not have yet; how many. */
 size_t drain_collect(struct core *c, struct drain *drain);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * The plan of a drain: its containers, largest first, each on the best host that is left when those
- * before it are there already. What the plan says is shown and agreed to; the queue chooses again
- * when a move begins (drain_run.c), as the cluster has gone on meanwhile. */
+ * The plan of a drain: its containers, by priority and size, each on the best host that is left
+ * when those before it are there already. What the plan says is shown and agreed to; the queue
+ * chooses again when a move begins (drain_run.c), as the cluster has gone on meanwhile. */
 #include "coordinator/drain_impl.h"
 
 #include "base/mem.h"
@@ -14,26 +14,22 @@
 struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
 			       const char *skip[16])
 {
+	struct score_query query;
+
 	for (size_t i = 0; i < drain->n_skip; i++)
 		skip[i] = drain->skip[i];
-	return (struct score_query){
-		.container = place->container,
-		.source = place->node,
-		.skip = {skip, drain->n_skip},
-		.headroom_percent = c->config.headroom_percent,
-		.pairs = &c->pairs,
-		.busy = core_job_moving(c, place->container->id, place->node->id, NULL) != NULL,
-	};
+	query = core_query(c, place->container, place->node);
+	query.skip = (struct msg_strs){skip, drain->n_skip};
+	query.busy = core_job_moving(c, place->container->id, place->node->id, NULL) != NULL;
+	return query;
 }
 
 bool drain_may_use(const struct drain *drain, const struct drain_item *item,
-		   const struct candidate *candidate)
+		   const struct node *node)
 {
-	const char *id = candidate->node->id;
-
-	if (!candidate->verdict.feasible || candidate->node->cordoned || str_eq(id, item->tried))
+	if (node->cordoned || str_eq(node->id, item->tried))
 		return false;
-	return *item->home ? str_eq(id, item->home) : !drain_has_host(drain, id);
+	return *item->home ? str_eq(node->id, item->home) : !drain_has_host(drain, node->id);
 }
 
 /* --- what is missing --- */
@@ -67,30 +63,30 @@ static bool may_ask(const struct drain *drain, const struct drain_item *item,
 /* The reason that the container itself gives, whatever the host; else the one that most hosts give.
  */
 void drain_say_why(const struct drain *drain, struct drain_item *item,
-		   const struct candidate *candidates, size_t n)
+		   const struct ranking *ranking)
 {
 	struct msg_reason buf[VERDICT_REASONS_MAX];
-	const struct reason_row *row;
+	const struct code_row *row;
 	const struct msg_reason *reason;
 	size_t asked = 0, memory = 0;
 	char need[STR_HUMAN_SIZE];
 
 	item->code[0] = item->why[0] = '\0';
-	for (size_t i = 0; i < n; i++) {
-		if (!may_ask(drain, item, candidates[i].node))
+	for (size_t i = 0; i < ranking->n; i++) {
+		if (!may_ask(drain, item, ranking->v[i].node))
 			continue;
 		asked++;
-		reason = first_refusal(&candidates[i], buf);
-		row = reason ? reason_find(reason->code) : NULL;
+		reason = first_refusal(&ranking->v[i], buf);
+		row = reason ? code_find(reason->code) : NULL;
 		if (!row)
 			continue;
 		if (row->about == ABOUT_ct || row->about == ABOUT_src) {
 			keep_reason(item, "", reason);
 			return;
 		}
-		memory += row == reason_row(REASON_mem) || row == reason_row(REASON_staging);
+		memory += row == code_row(CODE_mem) || row == code_row(CODE_staging);
 		if (!item->code[0])
-			keep_reason(item, candidates[i].node->id, reason);
+			keep_reason(item, ranking->v[i].node->id, reason);
 	}
 	if (!asked)
 		str_copy(item->why, sizeof(item->why),
@@ -107,10 +103,8 @@ static void book(struct core *c, const struct drain_item *item, const struct msg
 {
 	struct node *node = nodes_find(&c->nodes, item->target);
 
-	if (!node)
-		return;
-	node->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
-	node->booked_cpu_permille += facts->cpu_permille;
+	if (node)
+		core_book_one(c, node, facts);
 }
 
 static size_t arrivals(const struct drain *drain, const char *host)
@@ -122,69 +116,100 @@ static size_t arrivals(const struct drain *drain, const char *host)
 	return n;
 }
 
-/* Of hosts that score about the same the one that gets the fewest of this plan: a host takes two
- * at a time, and what is alike should not end up on one. */
+/* Of hosts that are about as good as the best the one that gets the fewest of this plan: a host
+ * takes two at a time, and what is alike should not end up on one. */
 static const struct candidate *choose(const struct drain *drain, const struct drain_item *item,
-				      const struct candidate *candidates, size_t n)
+				      const struct ranking *ranking)
 {
-	const struct candidate *best = NULL;
+	const struct candidate *top = NULL, *best = NULL;
 	size_t fewest = 0, here;
-	double top = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct candidate *one = &candidates[i];
+	for (size_t i = 0; i < ranking->n; i++) {
+		const struct candidate *one = &ranking->v[i];
 
-		if (!drain_may_use(drain, item, one))
+		if (!drain_may_use(drain, item, one->node))
 			continue;
-		if (best && one->score < top - ALIKE)
-			break; /* they come in order of their score */
+		if (top && (one->tier < top->tier || one->score < top->score - ALIKE))
+			break; /* they come in order of tier and score */
+		top = top ? top : one;
 		here = arrivals(drain, one->node->id);
 		if (best && here >= fewest)
 			continue;
-		top = best ? top : one->score;
 		best = one;
 		fewest = here;
 	}
 	return best;
 }
 
+static void use(struct core *c, struct drain_item *item, const struct candidate *best,
+		const struct msg_container *facts)
+{
+	str_copy(item->target, sizeof(item->target), best->node->id);
+	str_copy(item->verdict, sizeof(item->verdict), verdict_word(verdict_kind(&best->verdict)));
+	item->score = best->score;
+	item->predicted_frozen_ms = best->prediction.frozen_ms;
+	item->predicted_total_ms = best->prediction.total_ms;
+	book(c, item, facts);
+}
+
+/* The hosts that may be asked: home alone, or all. */
+static void rank(struct core *c, const struct drain_item *item, struct score_query *query,
+		 struct ranking *ret)
+{
+	if (*item->home)
+		core_rank_chosen(c, query, item->home, ret);
+	else
+		score_rank(query, &c->nodes, ret);
+}
+
 static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
 {
 	const struct candidate *best;
-	struct candidate *candidates;
+	struct ranking ranking;
 	const char *skip[16];
 	struct score_query query;
 	struct place place;
-	size_t n;
 
 	if (item->state != ITEM_waiting ||
 	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
 		return;
 	query = drain_query(c, drain, &place, skip);
-	n = score_rank(&query, &c->nodes, &candidates);
-	best = choose(drain, item, candidates, n);
-	if (best) {
-		str_copy(item->target, sizeof(item->target), best->node->id);
-		str_copy(item->verdict, sizeof(item->verdict), verdict_word(&best->verdict));
-		item->score = best->score;
-		item->predicted_frozen_ms = best->prediction.frozen_ms;
-		item->predicted_total_ms = best->prediction.total_ms;
-		book(c, item, place.container);
-	} else {
-		item->target[0] = '\0';
-		str_copy(item->verdict, sizeof(item->verdict), "no");
-		drain_say_why(drain, item, candidates, n);
+	query.live_only = true;
+	rank(c, item, &query, &ranking);
+	best = choose(drain, item, &ranking);
+	if (best && verdict_feasible(&best->verdict)) {
+		use(c, item, best, place.container);
+		ranking_done(&ranking);
+		return;
 	}
-	candidates_free(&candidates, n);
+	ranking_done(&ranking);
+	query.live_only = false;
+	rank(c, item, &query, &ranking);
+	item->target[0] = '\0';
+	str_copy(item->verdict, sizeof(item->verdict), "no");
+	drain_say_why(drain, item, &ranking);
+	ranking_done(&ranking);
 }
 
-static int largest_first(const void *a, const void *b)
+static int most_urgent_first(const void *a, const void *b)
 {
 	const struct drain_item *x = a, *y = b;
 
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
 	if (x->rss_bytes != y->rss_bytes)
 		return x->rss_bytes > y->rss_bytes ? -1 : 1;
 	return strcmp(x->container, y->container);
+}
+
+static void set_priority(struct core *c, struct drain_item *item)
+{
+	struct rules rules = {.priority = PRIORITY_DEFAULT};
+	struct place place;
+
+	if (!nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
+		policy_rules(c->config.options, place.container, &rules);
+	item->priority = rules.priority;
 }
 
 /* --- the hosts before and after --- */
@@ -267,7 +292,9 @@ static void guess_eta(struct drain *drain)
 void drain_place(struct core *c, struct drain *drain)
 {
 	core_book(c, NULL);
-	qsort(drain->items, drain->n_items, sizeof(*drain->items), largest_first);
+	for (size_t i = 0; i < drain->n_items; i++)
+		set_priority(c, &drain->items[i]);
+	qsort(drain->items, drain->n_items, sizeof(*drain->items), most_urgent_first);
 	for (size_t i = 0; i < drain->n_items; i++)
 		place_item(c, drain, &drain->items[i]);
 	look_at_rooms(c, drain);

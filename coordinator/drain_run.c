@@ -161,30 +161,66 @@ static bool may_leave(const struct core *c, const struct drain *drain,
 	       t.all < (limit > DRAIN_MOVES ? limit : DRAIN_MOVES) && t.out < DRAIN_HOST_MOVES;
 }
 
-/* The planned target or the best of the rest, with room for one more arrival. *ret_any: some host
- * could take it, if only later. */
-static const struct candidate *choose(const struct core *c, const struct drain *drain,
-				      const struct drain_item *item,
-				      const struct candidate *candidates, size_t n, bool *ret_any)
+struct filter {
+	const struct core *c;
+	const struct drain *drain;
+	const struct drain_item *item;
+	bool for_now; /* with room for one more arrival */
+};
+
+static bool is_out(void *arg, const struct node *node)
 {
-	const struct candidate *best = NULL;
+	const struct filter *filter = arg;
 
-	*ret_any = false;
-	for (size_t i = 0; i < n; i++) {
-		const struct candidate *one = &candidates[i];
-		bool planned = str_eq(one->node->id, item->target);
+	return !drain_may_use(filter->drain, filter->item, node) ||
+	       (filter->for_now && traffic_of(filter->c, "", node->id).in >= DRAIN_HOST_MOVES);
+}
 
-		if (!drain_may_use(drain, item, one))
-			continue;
-		*ret_any = true;
-		if (traffic_of(c, "", one->node->id).in >= DRAIN_HOST_MOVES)
-			continue;
-		if (!best || planned)
-			best = one;
-		if (planned)
-			break;
+static bool can_take(const struct score_query *query, struct filter *filter,
+		     const struct node *node)
+{
+	struct verdict verdict;
+	bool can;
+
+	if (!node || node == query->source || is_out(filter, node))
+		return false;
+	score_verdict(query, node, &verdict);
+	can = verdict_feasible(&verdict);
+	verdict_done(&verdict);
+	return can;
+}
+
+/* The planned target or the best of the rest, with room for one more arrival: its id in ret_target,
+ * "" when there is none. Answers whether some host could take it, if only later. */
+static bool choose(const struct core *c, const struct drain *drain, const struct drain_item *item,
+		   const struct score_query *query, char ret_target[NAME_SIZE])
+{
+	struct filter filter = {c, drain, item, true};
+	struct candidate best;
+	bool found = can_take(query, &filter, nodes_find(&c->nodes, item->target));
+
+	str_copy(ret_target, NAME_SIZE, found ? item->target : "");
+	if (found)
+		return true;
+	for (int pass = 0; pass < 2 && !found; pass++) {
+		filter.for_now = pass == 0;
+		found = score_best(query, &c->nodes, is_out, &filter, &best);
+		if (found && filter.for_now)
+			str_copy(ret_target, NAME_SIZE, best.node->id);
+		if (found)
+			candidate_done(&best);
 	}
-	return best;
+	return found;
+}
+
+static void say_why(struct core *c, struct drain *drain, struct drain_item *item,
+		    const struct score_query *query)
+{
+	struct ranking ranking;
+
+	score_rank(query, &c->nodes, &ranking);
+	drain_say_why(drain, item, &ranking);
+	ranking_done(&ranking);
 }
 
 static int begin(struct core *c, struct drain *drain, struct drain_item *item,
@@ -253,15 +289,12 @@ static void wait_or_stay(struct core *c, struct drain *drain, struct drain_item 
 /* True when a ranking was made in vain. */
 static bool dispatch(struct core *c, struct drain *drain, struct drain_item *item)
 {
-	const struct candidate *chosen;
-	struct candidate *candidates;
 	const char *skip[16];
 	struct score_query query;
 	struct place place;
 	struct err err = {0};
 	char target[NAME_SIZE] = "";
 	bool any;
-	size_t n;
 
 	if (nodes_find_container(&c->nodes, item->container, item->source, &place, &err) ||
 	    !str_eq(place.container->status, "running")) {
@@ -273,13 +306,9 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 	}
 	core_book(c, NULL);
 	query = drain_query(c, drain, &place, skip);
-	n = score_rank(&query, &c->nodes, &candidates);
-	chosen = choose(c, drain, item, candidates, n, &any);
-	if (chosen)
-		str_copy(target, sizeof(target), chosen->node->id);
-	else if (!any)
-		drain_say_why(drain, item, candidates, n);
-	candidates_free(&candidates, n);
+	any = choose(c, drain, item, &query, target);
+	if (!any)
+		say_why(c, drain, item, &query);
 	if (!*target && !any)
 		wait_or_stay(c, drain, item, place.node);
 	if (*target && begin(c, drain, item, &place, target, skip, &err))

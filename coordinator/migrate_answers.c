@@ -43,7 +43,7 @@ void migrate_unhold(struct job *job)
 /* What --skip calls a worker's reason: the worker says so, or our table of codes. */
 static const char *skip_name(const struct msg_reason *reason)
 {
-	const struct reason_row *row = reason_find(reason->code);
+	const struct code_row *row = code_find(reason->code);
 
 	return given(reason->skip)[0] ? reason->skip : row ? row->skip : "";
 }
@@ -54,7 +54,7 @@ const struct msg_reason *migrate_refusal_of(const struct job *job, const struct 
 	for (size_t i = 0; i < answer->reasons.n; i++) {
 		const struct msg_reason *reason = &answer->reasons.v[i];
 
-		if (!reason->warning && !score_skips(&job->work->ask->skip, skip_name(reason)))
+		if (!reason->warning && !verdict_skips(&job->work->ask->skip, skip_name(reason)))
 			return reason;
 	}
 	return NULL;
@@ -62,7 +62,7 @@ const struct msg_reason *migrate_refusal_of(const struct job *job, const struct 
 
 static bool about_container(const char *code)
 {
-	const struct reason_row *row = reason_find(code);
+	const struct code_row *row = code_find(code);
 
 	return !row || row->about == ABOUT_ct || row->about == ABOUT_src;
 }
@@ -125,7 +125,7 @@ static void check_done(struct core *c, struct job *job, enum party party,
 {
 	const struct msg_reason *refusal = migrate_refusal_of(job, answer);
 	const struct node *target = nodes_find(&c->nodes, job->target);
-	struct verdict verdict = {.feasible = true};
+	struct verdict verdict = {0};
 	struct score_query query;
 	char why[ERR_TEXT_MAX];
 
@@ -143,7 +143,7 @@ static void check_done(struct core *c, struct job *job, enum party party,
 	if (target && query.source)
 		score_verdict(&query, target, &verdict);
 	verdict_print(&verdict, why, sizeof(why));
-	if (verdict.feasible)
+	if (verdict_feasible(&verdict))
 		onward(c, job);
 	else if (!migrate_next_candidate(c, job))
 		migrate_fail(c, job, ERR_refused, verdict_fix(&verdict), "%s", why);

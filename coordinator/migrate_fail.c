@@ -90,6 +90,8 @@ void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const
 	if (outcome == OUTCOME_moved) {
 		nodes_moved(&c->nodes, job->container, job->source, job->target,
 			    job->work->ask->container_facts, c->now.mono_ms);
+		core_mark(c, nodes_find(&c->nodes, job->source));
+		core_mark(c, nodes_find(&c->nodes, job->target));
 		learn(c, job);
 	}
 }

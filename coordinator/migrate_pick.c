@@ -9,15 +9,17 @@
 
 struct score_query migrate_query(struct core *c, struct job *job)
 {
+	struct score_query query = {0};
+
 	core_book(c, job);
-	return (struct score_query){
-		.container = job->work->ask->container_facts,
-		.source = nodes_find(&c->nodes, job->source),
-		.skip = job->work->ask->skip,
-		.headroom_percent = c->config.headroom_percent,
-		.pairs = &c->pairs,
-		.busy = !job->probe && core_job_moving(c, job->container, job->source, job) != NULL,
-	};
+	query.container = job->work->ask->container_facts;
+	query.source = nodes_find(&c->nodes, job->source);
+	if (!query.container || !query.source)
+		return query;
+	query = core_query(c, query.container, query.source);
+	query.skip = job->work->ask->skip;
+	query.busy = !job->probe && core_job_moving(c, job->container, job->source, job) != NULL;
+	return query;
 }
 
 static bool was_tried(const struct job *job, const char *id)
@@ -45,52 +47,69 @@ static void use(struct job *job, const struct candidate *best)
 	job_set_reasons(job, reasons, verdict_reasons(&best->verdict, reasons));
 }
 
-static void say_none(const struct candidate *candidates, size_t n, const struct job *job,
-		     struct err *err)
+/* Where few hosts are the reason, each is named; where many are, the first. */
+static void say_none(const struct ranking *ranking, const struct job *job, struct err *err)
 {
 	char why[ERR_TEXT_MAX] = "", one[400];
 	const char *fix = "";
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < ranking->n; i++) {
+		const struct candidate *candidate = &ranking->v[i];
 		size_t used = strlen(why);
 
-		if (candidates[i].verdict.feasible)
+		if (verdict_feasible(&candidate->verdict))
 			continue; /* tried */
-		verdict_print(&candidates[i].verdict, one, sizeof(one));
+		verdict_print(&candidate->verdict, one, sizeof(one));
 		str_fmt(why + used, sizeof(why) - used, "%s%s: %s", used ? "; " : "",
-			candidates[i].node->id, one);
+			candidate->node->id, one);
 		if (!*fix)
-			fix = verdict_fix(&candidates[i].verdict);
+			fix = verdict_fix(&candidate->verdict);
 	}
 	fail(err, ERR_refused, "no host can take %s: %s", job->container,
 	     *why ? why : "there is no other host");
 	err_fix(err, "%s", *fix ? fix : "drover check shows every host and reason");
 }
 
+static bool is_out(void *arg, const struct node *node)
+{
+	return was_tried(arg, node->id);
+}
+
+/* The chosen host, or the best that was not tried; false when it cannot be had. */
+static bool find_target(struct core *c, struct job *job, const struct score_query *query,
+			struct candidate *ret)
+{
+	const struct node *chosen = nodes_find(&c->nodes, job->chosen);
+
+	if (!job->chosen[0])
+		return score_best(query, &c->nodes, is_out, job, ret);
+	if (!chosen)
+		return false;
+	score_one(query, chosen, ret);
+	return verdict_feasible(&ret->verdict);
+}
+
 int migrate_pick(struct core *c, struct job *job, struct err *err)
 {
 	struct score_query query = migrate_query(c, job);
-	const struct candidate *best = NULL;
-	struct candidate *candidates;
-	size_t n;
+	struct candidate best = {0};
+	struct ranking ranking;
 
 	if (!query.source || !query.container)
 		return fail(err, ERR_nosuch, "nothing is known of %s any more", job->container);
-	n = score_rank(&query, &c->nodes, &candidates);
-	for (size_t i = 0; i < n && !best; i++) {
-		const struct candidate *one = &candidates[i];
-
-		if (job->chosen[0] ? str_eq(one->node->id, job->chosen)
-				   : one->verdict.feasible && !was_tried(job, one->node->id))
-			best = one;
+	if (find_target(c, job, &query, &best)) {
+		use(job, &best);
+		candidate_done(&best);
+		return 0;
 	}
-	if (best && best->verdict.feasible)
-		use(job, best);
+	candidate_done(&best);
+	if (job->chosen[0])
+		core_rank_chosen(c, &query, job->chosen, &ranking);
 	else
-		say_none(best ? best : candidates, best ? 1 : n, job, err);
-	best = best && best->verdict.feasible ? best : NULL;
-	candidates_free(&candidates, n);
-	return best ? 0 : -err->code;
+		score_rank(&query, &c->nodes, &ranking);
+	say_none(&ranking, job, err);
+	ranking_done(&ranking);
+	return -err->code;
 }
 
 bool migrate_next_candidate(struct core *c, struct job *job)

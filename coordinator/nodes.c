@@ -45,6 +45,7 @@ void nodes_done(struct nodes *nodes)
 		free(node->enquiry);
 		msg_free(&node->beat);
 		msg_free(&node->caps);
+		free(node->groups.v);
 		free(node);
 	}
 	free(nodes->v);
@@ -163,6 +164,7 @@ static unsigned hear_beat(struct node *node, const struct msg *msg)
 		return news; /* the next one tells it anew */
 	node->beat_seq = beat->seq;
 	hear_loads(node, beat);
+	digest_beat(&node->digest, beat);
 	msg_free(&node->beat);
 	node->beat = copy;
 	return news;
@@ -214,6 +216,7 @@ static unsigned hear_caps(struct node *node, const struct msg *msg, uint64_t now
 	msg_free(&node->caps);
 	node->caps = copy;
 	node->features_digest = features_digest(&node->caps->caps->cpu_features);
+	digest_caps(&node->digest, caps);
 	str_copy(node->version, sizeof(node->version), caps->version);
 	if (caps->ssh_port && caps->ssh_port <= UINT16_MAX)
 		node->ssh_port = (uint16_t)caps->ssh_port;

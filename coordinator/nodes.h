@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "coordinator/digest.h"
 #include "coordinator/phi.h"
 #include "proto/msg.h"
 
@@ -38,18 +39,33 @@ struct shift {
 	struct shift *next;
 };
 
+#define BOOKED_GROUPS 4
+
+/* What a ranking of all hosts reads comes first. */
 struct node {
+	enum node_state state;
+	bool enrolled; /* in the roster */
+	bool cordoned;
+	bool load_known;
+	struct msg *beat; /* last, NULL before the first */
+	struct msg *caps;
+	struct shift *shifts;
+	double load[RESOURCE_COUNT];
+	uint64_t booked_bytes; /* arrivals in flight, set by the core before each decision */
+	uint64_t booked_cpu_permille;
+	uint64_t booked_groups[BOOKED_GROUPS]; /* hashes, as in groups */
+	size_t n_booked_groups;
+	uint64_t moves, moves_failed; /* to this host, of those remembered */
+	uint64_t beat_ms;             /* when its last beat came */
+	struct hash_set groups;       /* that its containers belong to (policy.h) */
+	struct digest digest;
 	char id[NAME_SIZE];
 	char role[16];
 	char address[NODE_ADDRESS_SIZE]; /* for peers' SSH */
 	uint16_t ssh_port;
-	enum node_state state;
-	bool enrolled; /* in the roster */
-	bool cordoned;
 	bool maintenance;  /* it was evacuated, or is being so */
 	bool left;         /* said bye: more words of that process are late ones */
 	uint64_t heard_ms; /* its last word */
-	uint64_t beat_ms;  /* its last beat */
 	uint64_t since_ms; /* in this state */
 	struct arrivals arrivals;
 	struct enquiry *enquiry; /* while it is suspect, liveness.h */
@@ -59,15 +75,7 @@ struct node {
 	char version[32];
 	char note[160];
 	char cordon_reason[256];
-	struct msg *beat; /* last, NULL before the first */
-	struct msg *caps;
 	uint64_t features_digest; /* of caps' CPU features, independent of their order */
-	double load[RESOURCE_COUNT];
-	bool load_known;
-	uint64_t booked_bytes; /* arrivals in flight, set by the core before each decision */
-	uint64_t booked_cpu_permille;
-	uint64_t moves, moves_failed; /* to this host, of those remembered */
-	struct shift *shifts;
 };
 
 struct nodes {

@@ -99,8 +99,6 @@ struct search {
 	struct place primary, secondary;
 	size_t primaries;
 	char hosts[256]; /* those that have it */
-	const char **names;
-	size_t n;
 };
 
 static void search_one(void *arg, const struct place *place)
@@ -110,8 +108,6 @@ static void search_one(void *arg, const struct place *place)
 
 	if (search->host && !str_eq(search->host, place->node->id))
 		return;
-	search->names = mem_grow(search->names, search->n + 1, sizeof(char *));
-	search->names[search->n++] = place->container->id;
 	if (!str_eq(search->id, place->container->id))
 		return;
 	if (place->secondary) {
@@ -124,11 +120,30 @@ static void search_one(void *arg, const struct place *place)
 	search->primaries++;
 }
 
-static int not_found(const struct search *search, struct err *err)
-{
-	const char *near = str_nearest(search->id, search->names, search->n);
-	const char *on = search->host ? " on " : "", *host = given(search->host);
+struct name_list {
+	const char *host;
+	const char **v;
+	size_t n;
+};
 
+static void list_name(void *arg, const struct place *place)
+{
+	struct name_list *list = arg;
+
+	if (list->host && !str_eq(list->host, place->node->id))
+		return;
+	list->v = mem_grow(list->v, list->n + 1, sizeof(char *));
+	list->v[list->n++] = place->container->id;
+}
+
+static int not_found(const struct nodes *nodes, const struct search *search, struct err *err)
+{
+	const char *on = search->host ? " on " : "", *host = given(search->host), *near;
+	struct name_list list = {.host = search->host};
+
+	nodes_each_place(nodes, list_name, &list);
+	near = str_nearest(search->id, list.v, list.n);
+	free(list.v);
 	if (near)
 		fail(err, ERR_nosuch, "no container %s%s%s, did you mean %s?", search->id, on, host,
 		     near);
@@ -137,14 +152,15 @@ static int not_found(const struct search *search, struct err *err)
 	return err_fix(err, "drover ps lists the containers that the hosts report");
 }
 
-static int choose(const struct search *search, struct place *ret, struct err *err)
+static int choose(const struct nodes *nodes, const struct search *search, struct place *ret,
+		  struct err *err)
 {
 	if (search->primaries > 1) {
 		fail(err, ERR_refused, "%s is on several hosts (%s)", search->id, search->hosts);
 		return err_fix(err, "name one: HOST/%s, or --from HOST", search->id);
 	}
 	if (!search->primaries && !search->secondary.node)
-		return not_found(search, err);
+		return not_found(nodes, search, err);
 	*ret = search->primaries ? search->primary : search->secondary;
 	return 0;
 }
@@ -156,6 +172,7 @@ int nodes_find_container(const struct nodes *nodes, const char *name, const char
 	struct search search = {.id = slash ? slash + 1 : given(name)};
 	char host[NAME_SIZE] = "";
 	struct node *node;
+	uint64_t hash;
 	int rc;
 
 	if (slash && (size_t)(slash - name) < sizeof(host))
@@ -170,10 +187,11 @@ int nodes_find_container(const struct nodes *nodes, const char *name, const char
 			return rc;
 		search.host = host;
 	}
-	nodes_each_place(nodes, search_one, &search);
-	rc = choose(&search, ret, err);
-	free(search.names);
-	return rc;
+	hash = hash_text(search.id);
+	for (size_t i = 0; i < nodes->n; i++)
+		if (nodes->v[i]->shifts || bloom_has(&nodes->v[i]->digest.containers, hash))
+			each_place_of(nodes->v[i], search_one, &search);
+	return choose(nodes, &search, ret, err);
 }
 
 int nodes_find_host(const struct nodes *nodes, const char *id, struct node **ret, struct err *err)

@@ -20,32 +20,74 @@ void pairs_done(struct pairs *pairs)
 	*pairs = (struct pairs){0};
 }
 
+static int order(const struct pair *pair, const char *source, const char *target)
+{
+	int by_source = strcmp(pair->source, source);
+
+	return by_source ? by_source : strcmp(pair->target, target);
+}
+
+/* The index of the first pair that is not before this one. */
+static size_t slot_of(const struct pairs *pairs, const char *source, const char *target)
+{
+	size_t low = 0, high = pairs->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (order(&pairs->v[middle], source, target) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static struct pair *pairs_find(const struct pairs *pairs, const char *source, const char *target)
 {
-	for (size_t i = 0; i < pairs->n; i++)
-		if (str_eq(pairs->v[i].source, source) && str_eq(pairs->v[i].target, target))
-			return &pairs->v[i];
-	return NULL;
+	size_t at = slot_of(pairs, source, target);
+
+	return at < pairs->n && !order(&pairs->v[at], source, target) ? &pairs->v[at] : NULL;
 }
 
 static struct pair *pairs_add(struct pairs *pairs, const char *source, const char *target)
 {
 	struct pair *pair = pairs_find(pairs, source, target);
+	size_t at = slot_of(pairs, source, target);
 
 	if (pair)
 		return pair;
 	pairs->v = mem_grow(pairs->v, pairs->n + 1, sizeof(*pairs->v));
-	pair = &pairs->v[pairs->n++];
+	pair = &pairs->v[at];
+	memmove(pair + 1, pair, (pairs->n++ - at) * sizeof(*pair));
 	*pair = (struct pair){.fixed_ms = DEFAULT_FIXED_MS, .bytes_s = DEFAULT_BYTES_S};
 	str_copy(pair->source, sizeof(pair->source), source);
 	str_copy(pair->target, sizeof(pair->target), target);
 	return pair;
 }
 
-struct prediction predict(const struct pairs *pairs, const char *source, const char *target,
-			  uint64_t rss_bytes, uint64_t tree_bytes)
+struct pair_walk pairs_from(const struct pairs *pairs, const char *source)
 {
-	const struct pair *pair = pairs_find(pairs, source, target);
+	size_t at = slot_of(pairs, source, ""), end = at;
+
+	if (!pairs->n)
+		return (struct pair_walk){0};
+	while (end < pairs->n && str_eq(pairs->v[end].source, source))
+		end++;
+	return (struct pair_walk){pairs->v + at, pairs->v + end};
+}
+
+const struct pair *pairs_next(struct pair_walk *walk, const char *target)
+{
+	int cmp = 1;
+
+	while (walk->at < walk->end && (cmp = strcmp(walk->at->target, target)) < 0)
+		walk->at++;
+	return walk->at < walk->end && cmp == 0 ? walk->at : NULL;
+}
+
+struct prediction predict_pair(const struct pair *pair, uint64_t rss_bytes, uint64_t tree_bytes)
+{
 	uint64_t bytes_s = pair && pair->bytes_s ? pair->bytes_s : DEFAULT_BYTES_S;
 	uint64_t fixed_ms = pair ? pair->fixed_ms : DEFAULT_FIXED_MS;
 	struct prediction p;
@@ -54,6 +96,12 @@ struct prediction predict(const struct pairs *pairs, const char *source, const c
 	p.total_ms =
 		CHECK_MS + p.frozen_ms + (uint64_t)((double)tree_bytes / (double)bytes_s * 1000);
 	return p;
+}
+
+struct prediction predict(const struct pairs *pairs, const char *source, const char *target,
+			  uint64_t rss_bytes, uint64_t tree_bytes)
+{
+	return predict_pair(pairs_find(pairs, source, target), rss_bytes, tree_bytes);
 }
 
 static void ewma(uint64_t *mean, uint64_t sample, bool first)

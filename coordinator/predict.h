@@ -21,9 +21,15 @@ struct pair {
 	uint64_t moves;
 };
 
+/* In order of source and target. */
 struct pairs {
 	struct pair *v;
 	size_t n;
+};
+
+/* The pairs of one source, walked along targets that come in order of their ids. */
+struct pair_walk {
+	const struct pair *at, *end;
 };
 
 struct prediction {
@@ -35,6 +41,14 @@ void pairs_done(struct pairs *pairs);
 /* What a move of so many bytes from source to target would take. */
 struct prediction predict(const struct pairs *pairs, const char *source, const char *target,
 			  uint64_t rss_bytes, uint64_t tree_bytes);
+
+/* The same with the pair at hand; NULL: nothing was learned yet. */
+struct prediction predict_pair(const struct pair *pair, uint64_t rss_bytes, uint64_t tree_bytes);
+
+/* A walk over all of a source's pairs, and the one of the next target: each call names a target
+ * after that of the last one. NULL when nothing was learned. */
+struct pair_walk pairs_from(const struct pairs *pairs, const char *source);
+const struct pair *pairs_next(struct pair_walk *walk, const char *target);
 
 /* Learns from one move; the changed pair, borrowed, or NULL when the figures say nothing. */
 const struct pair *predict_learn(struct pairs *pairs, const char *source, const char *target,

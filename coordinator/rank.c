@@ -1,143 +1,252 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * The score of a host that would take the container, DESIGN.md §5:
- * 100·[0.40(1−hot') + 0.15(1−σ_r) + 0.20(1−D/D_budget) + 0.10 link + 0.10(1−fail) + 0.05 keep],
- * where hot' is its fullest resource after the move, σ_r the spread over its resources then, D the
- * predicted frozen time, link its network speed against 10 Gb/s, fail its record as a target, and
- * keep whether the container's image is there already. */
-#include "coordinator/score.h"
+ * All hosts in order. One pass judges each host without a sentence and keeps the best in a heap;
+ * only those that are kept are judged again with every word. What is the same for all targets is
+ * asked once, what is the same for all hosts of a profile once per profile. */
+#include "coordinator/terms.h"
 
 #include "base/mem.h"
 
-#include <math.h>
 #include <string.h>
 
-#define FROZEN_BUDGET_MS 2000
-#define LINK_BEST_MBIT 10000.0
-#define LINK_UNKNOWN 0.5
+#define PROFILES 256 /* slots; profiles that share one push each other out */
 
-static double unit(double x)
+#define BLOCK 16 /* hosts whose memory is asked for together */
+#define CACHE_LINE 64
+
+struct entry {
+	const struct node *node;
+	double score;
+	int tier;
+};
+
+struct profile {
+	uint64_t key;
+	struct flags flags;
+	bool known;
+	int tier;
+};
+
+struct rank {
+	struct judge judge;
+	struct flags container; /* of the container alone */
+	struct pair_walk pairs;
+	uint64_t cpu_permille;
+	unsigned touched; /* so that what touch reads is read */
+	struct profile profiles[PROFILES];
+	struct verdict room; /* flags of the group of checks that is being asked */
+};
+
+static void rank_init(struct rank *r, const struct score_query *query)
 {
-	return x < 0 ? 0 : x > 1 ? 1 : x;
+	verdict_init_brief(&r->room);
+	memset(r->profiles, 0, sizeof(r->profiles));
+	r->judge = judge_of(query, &r->room);
+	judge_container(&r->judge);
+	r->container = r->room.flags;
+	r->pairs = pairs_from(query->pairs, query->source->id);
+	r->cpu_permille = terms_cpu_permille(query);
 }
 
-static double fullest(const double load[RESOURCE_COUNT])
+static const struct profile *profile_of(struct rank *r)
 {
-	double most = 0;
+	uint64_t key = r->judge.target->digest.profile;
+	struct profile *slot = &r->profiles[key % PROFILES];
 
-	for (size_t r = 0; r < RESOURCE_COUNT; r++)
-		most = load[r] > most ? load[r] : most;
-	return most;
+	if (slot->known && slot->key == key)
+		return slot;
+	verdict_init_brief(&r->room);
+	judge_look(&r->judge);
+	judge_profile(&r->judge);
+	*slot = (struct profile){key, r->room.flags, true, judge_tier(&r->judge)};
+	return slot;
 }
 
-double node_hot(const struct node *node)
+/* Judges one host; its entry is filled when it is a live target. */
+static enum verdict_kind rank_one(struct rank *r, const struct node *node, struct entry *ret)
 {
-	return unit(fullest(node->load));
+	const struct msg_container *ct = r->judge.ct;
+	struct flags flags = r->container;
+	const struct profile *profile;
+	struct terms terms;
+
+	judge_target(&r->judge, node,
+		     predict_pair(pairs_next(&r->pairs, node->id), ct->rss_bytes, ct->tree_bytes),
+		     &r->room);
+	verdict_init_brief(&r->room);
+	if (!judge_host(&r->judge))
+		return VERDICT_no;
+	profile = profile_of(r);
+	flags = flags_both(flags, profile->flags);
+	verdict_init_brief(&r->room);
+	judge_now(&r->judge);
+	flags = flags_both(flags, r->room.flags);
+	if (flags_kind(flags) > VERDICT_warn)
+		return flags_kind(flags);
+	ret->node = node;
+	ret->score = terms_make(&r->judge, r->cpu_permille, &terms);
+	ret->tier = terms_tier(&r->judge, profile->tier, terms.hot);
+	return flags_kind(flags);
 }
 
-static void load_after(const struct score_query *query, const struct node *node,
-		       double ret[RESOURCE_COUNT])
+/* Whether a comes before b. */
+static bool is_better(const struct entry *a, const struct entry *b)
 {
-	const struct msg_beat *beat = node->beat ? node->beat->beat : NULL;
-	const struct msg_usage *usage = node_usage(query->source, given(query->container->id));
-	uint64_t cpu = usage ? usage->cpu_permille : query->container->cpu_permille;
-	double cpus = beat && beat->cpus ? (double)beat->cpus : 1;
-	double total = beat ? (double)beat->mem_total_bytes : 0;
-
-	memcpy(ret, node->load, sizeof(node->load));
-	ret[RESOURCE_cpu] += (double)(cpu + node->booked_cpu_permille) / 1000 / cpus;
-	if (total > 0)
-		ret[RESOURCE_mem] +=
-			(double)(query->container->rss_bytes + node->booked_bytes) / total;
-}
-
-static double spread(const double load[RESOURCE_COUNT])
-{
-	double mean = 0, variance = 0;
-
-	for (size_t r = 0; r < RESOURCE_COUNT; r++)
-		mean += load[r] / RESOURCE_COUNT;
-	for (size_t r = 0; r < RESOURCE_COUNT; r++)
-		variance += (load[r] - mean) * (load[r] - mean) / RESOURCE_COUNT;
-	return sqrt(variance);
-}
-
-static double link_of(const struct node *node)
-{
-	uint64_t mbit = 0;
-
-	for (size_t i = 0; node->caps && i < node->caps->caps->networks.n; i++)
-		if (node->caps->caps->networks.v[i].speed_mbit > mbit)
-			mbit = node->caps->caps->networks.v[i].speed_mbit;
-	return mbit ? unit((double)mbit / LINK_BEST_MBIT) : LINK_UNKNOWN;
-}
-
-static double keeps(const struct score_query *query, const struct node *node)
-{
-	const char *image = given(query->container->image);
-
-	return *image && node->caps && strs_have(&node->caps->caps->images, image);
-}
-
-void score_terms(const struct score_query *query, struct candidate *candidate)
-{
-	const struct node *node = candidate->node;
-	double budget =
-		query->frozen_budget_ms ? (double)query->frozen_budget_ms : FROZEN_BUDGET_MS;
-	double after[RESOURCE_COUNT];
-
-	load_after(query, node, after);
-	candidate->prediction = predict(query->pairs, query->source->id, node->id,
-					query->container->rss_bytes, query->container->tree_bytes);
-	candidate->terms[0] = (struct msg_term){"room", 0.40, 1 - unit(fullest(after))};
-	candidate->terms[1] = (struct msg_term){"balance", 0.15, 1 - unit(spread(after))};
-	candidate->terms[2] = (struct msg_term){
-		"frozen", 0.20, 1 - unit((double)candidate->prediction.frozen_ms / budget)};
-	candidate->terms[3] = (struct msg_term){"link", 0.10, link_of(node)};
-	candidate->terms[4] = (struct msg_term){
-		"record", 0.10,
-		1 - unit((double)(node->moves_failed + 1) / (double)(node->moves + 2))};
-	candidate->terms[5] = (struct msg_term){"keep", 0.05, keeps(query, node)};
-	candidate->score = 0;
-	for (size_t i = 0; i < SCORE_TERMS; i++)
-		candidate->score += 100 * candidate->terms[i].weight * candidate->terms[i].value;
+	if (a->tier != b->tier)
+		return a->tier > b->tier;
+	if (a->score != b->score)
+		return a->score > b->score;
+	return strcmp(a->node->id, b->node->id) < 0;
 }
 
 static int by_rank(const void *a, const void *b)
 {
-	const struct candidate *x = a, *y = b;
-
-	if (x->verdict.feasible != y->verdict.feasible)
-		return x->verdict.feasible ? -1 : 1;
-	if (x->score != y->score)
-		return x->score > y->score ? -1 : 1;
-	return strcmp(x->node->id, y->node->id);
+	return is_better(a, b) ? -1 : 1; /* ids differ: no two are equal */
 }
 
-size_t score_rank(const struct score_query *query, const struct nodes *nodes,
-		  struct candidate **ret)
+/* --- the best: a heap with the worst of the kept on top --- */
+
+struct best {
+	struct entry v[RANK_LIVE_KEPT];
+	size_t n;
+};
+
+static void sift_down(struct best *best)
 {
-	size_t n = 0;
+	size_t at = 0;
 
-	*ret = mem_new(nodes->n + 1, sizeof(**ret));
-	for (size_t i = 0; i < nodes->n; i++) {
-		struct candidate *candidate = &(*ret)[n];
+	for (;;) {
+		size_t child = 2 * at + 1;
+		struct entry moved;
 
-		if (nodes->v[i] == query->source || !nodes->v[i]->enrolled)
-			continue;
-		candidate->node = nodes->v[i];
-		score_verdict(query, candidate->node, &candidate->verdict);
-		score_terms(query, candidate);
-		n++;
+		if (child >= best->n)
+			return;
+		if (child + 1 < best->n && is_better(&best->v[child], &best->v[child + 1]))
+			child++;
+		if (!is_better(&best->v[at], &best->v[child]))
+			return;
+		moved = best->v[at];
+		best->v[at] = best->v[child];
+		best->v[child] = moved;
+		at = child;
 	}
-	qsort(*ret, n, sizeof(**ret), by_rank);
-	return n;
 }
 
-void candidates_free(struct candidate **candidates, size_t n)
+static void sift_up(struct best *best, size_t at)
 {
-	for (size_t i = 0; *candidates && i < n; i++)
-		verdict_done(&(*candidates)[i].verdict);
-	free(*candidates);
-	*candidates = NULL;
+	while (at && is_better(&best->v[(at - 1) / 2], &best->v[at])) {
+		struct entry moved = best->v[at];
+
+		best->v[at] = best->v[(at - 1) / 2];
+		best->v[(at - 1) / 2] = moved;
+		at = (at - 1) / 2;
+	}
+}
+
+static void keep_best(struct best *best, const struct entry *entry)
+{
+	if (best->n < RANK_LIVE_KEPT) {
+		best->v[best->n++] = *entry;
+		sift_up(best, best->n - 1);
+	} else if (is_better(entry, &best->v[0])) {
+		best->v[0] = *entry;
+		sift_down(best);
+	}
+}
+
+/* --- all hosts --- */
+
+static bool is_candidate(const struct score_query *query, const struct node *node)
+{
+	return node != query->source && node->enrolled;
+}
+
+/* Reads a byte of each cache line that judging the next hosts will read. These reads do not wait
+ * for each other, and so memory is waited for once a block and not several times a host. */
+static void touch(struct rank *r, const struct nodes *nodes, size_t from)
+{
+	size_t end = from + BLOCK < nodes->n ? from + BLOCK : nodes->n;
+
+	for (size_t i = from; i < end; i++) {
+		const unsigned char *node = (const unsigned char *)nodes->v[i];
+
+		for (size_t at = 0; at < offsetof(struct node, role); at += CACHE_LINE)
+			r->touched += node[at];
+	}
+}
+
+struct others {
+	const struct node *v[2][RANK_OTHER_KEPT]; /* cold, no */
+	size_t n[2];
+};
+
+static void keep_other(struct others *others, enum verdict_kind kind, const struct node *node)
+{
+	size_t list = kind == VERDICT_no;
+
+	if (others->n[list] < RANK_OTHER_KEPT)
+		others->v[list][others->n[list]++] = node;
+}
+
+void score_rank(const struct score_query *query, const struct nodes *nodes, struct ranking *ret)
+{
+	auto_free struct rank *r = mem_new_of(struct rank);
+	struct best best = {.n = 0};
+	struct others others = {.n = {0, 0}};
+	struct entry entry;
+
+	rank_init(r, query);
+	*ret = (struct ranking){0};
+	for (size_t i = 0; i < nodes->n; i++) {
+		enum verdict_kind kind;
+
+		if (i % BLOCK == 0)
+			touch(r, nodes, i);
+		if (!is_candidate(query, nodes->v[i]))
+			continue;
+		kind = rank_one(r, nodes->v[i], &entry);
+		ret->hosts++;
+		ret->kinds[kind]++;
+		if (kind <= VERDICT_warn)
+			keep_best(&best, &entry);
+		else if (!query->live_only)
+			keep_other(&others, kind, nodes->v[i]);
+	}
+	qsort(best.v, best.n, sizeof(best.v[0]), by_rank);
+	ret->v = mem_new(best.n + others.n[0] + others.n[1] + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < best.n; i++)
+		score_one(query, best.v[i].node, &ret->v[ret->n++]);
+	for (size_t list = 0; list < 2; list++)
+		for (size_t i = 0; i < others.n[list]; i++)
+			score_one(query, others.v[list][i], &ret->v[ret->n++]);
+}
+
+bool score_best(const struct score_query *query, const struct nodes *nodes, score_out_fn *out,
+		void *arg, struct candidate *ret)
+{
+	auto_free struct rank *r = mem_new_of(struct rank);
+	struct entry best = {0}, entry;
+
+	rank_init(r, query);
+	for (size_t i = 0; i < nodes->n; i++) {
+		const struct node *node = nodes->v[i];
+
+		if (i % BLOCK == 0)
+			touch(r, nodes, i);
+		if (!is_candidate(query, node) || rank_one(r, node, &entry) > VERDICT_warn ||
+		    (best.node && !is_better(&entry, &best)) || (out && out(arg, node)))
+			continue;
+		best = entry;
+	}
+	if (best.node)
+		score_one(query, best.node, ret);
+	return best.node != NULL;
+}
+
+void ranking_done(struct ranking *ranking)
+{
+	for (size_t i = 0; i < ranking->n; i++)
+		candidate_done(&ranking->v[i]);
+	free(ranking->v);
+	*ranking = (struct ranking){0};
 }

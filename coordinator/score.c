@@ -1,437 +1,198 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * The verdict: one small check a line, each adding at most a few reasons. */
-#include "coordinator/score.h"
+ * One host judged: its verdict, and the terms of its score. DESIGN.md §5:
+ * 100·[0.40(1−hot') + 0.15(1−σ_r) + 0.20(1−D/D_budget) + 0.10 link + 0.10(1−fail) + 0.05 keep],
+ * where hot' is its fullest resource after the move, σ_r the spread over its resources then, D the
+ * predicted frozen time, link its network speed against 10 Gb/s, fail its record as a target, and
+ * keep whether the container's image is there already. */
+#include "coordinator/terms.h"
 
-#include "base/mem.h"
-
-#include <arpa/inet.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
-#define MIB (1024u * 1024u)
+#define FROZEN_BUDGET_MS 2000
+#define LINK_BEST_MBIT 10000.0
+#define LINK_UNKNOWN 0.5
+#define HOT_LIMIT 0.85 /* a preference does not fill a host beyond this */
 
-static const struct reason_row rows[] = {
-#define X(id, code_, about_, skip_, fix_) \
-	[REASON_##id] = {.code = code_, .about = ABOUT_##about_, .skip = skip_, .fix = fix_},
-	REASON_TABLE(X)
-#undef X
-};
+/* --- the verdict --- */
 
-const struct reason_row *reason_row(enum reason_id id)
+static void note_layers(struct judge *j)
 {
-	return &rows[id];
-}
+	const char *image = given(j->ct->image);
 
-const struct reason_row *reason_find(const char *code)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (str_eq(rows[i].code, code))
-			return &rows[i];
-	return NULL;
-}
+	while (*image && j->n_layers < IMAGE_LAYERS) {
+		size_t len = strcspn(image, ":");
 
-bool score_skips(const struct msg_strs *skip, const char *name)
-{
-	if (!name || !*name)
-		return false;
-	return strs_have(skip, name) || strs_have(skip, "all");
-}
-
-/* One verdict in the making. */
-struct judge {
-	const struct score_query *query;
-	const struct msg_container *ct;
-	const struct node *source, *target;
-	const struct msg_caps *from, *to; /* never NULL within the checks */
-	struct verdict *verdict;
-};
-
-__attribute__((format(printf, 4, 5))) static void note(const struct judge *j, enum reason_id id,
-						       bool warning, const char *fmt, ...)
-{
-	struct verdict *verdict = j->verdict;
-	struct reason *reason;
-	char why[500];
-	va_list args;
-
-	if (verdict->n == VERDICT_REASONS_MAX)
-		return;
-	va_start(args, fmt);
-	vsnprintf(why, sizeof(why), fmt, args);
-	va_end(args);
-	reason = &verdict->v[verdict->n++];
-	*reason = (struct reason){.row = &rows[id], .why = str_dup(why)};
-	reason->warning = warning || score_skips(&j->query->skip, rows[id].skip);
-	if (!reason->warning)
-		verdict->feasible = false;
-}
-
-#define refuse(j, id, ...) note(j, REASON_##id, false, __VA_ARGS__)
-#define warn(j, id, ...) note(j, REASON_##id, true, __VA_ARGS__)
-
-static const char *version_text(char buf[24], uint64_t version)
-{
-	snprintf(buf, 24, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, version / 10000, version / 100 % 100,
-		 version % 100);
-	return buf;
-}
-
-/* --- the container --- */
-
-static void check_container(const struct judge *j)
-{
-	const struct msg_container *ct = j->ct;
-
-	if (!str_eq(ct->status, "running"))
-		refuse(j, stopped, "%s is %s, not running", given(ct->id), given(ct->status));
-	if (j->query->busy)
-		refuse(j, busy, "another job is moving %s", given(ct->id));
-	if (ct->io_uring)
-		refuse(j, io_uring, "a process of %s has an io_uring open", given(ct->id));
-	if (ct->tty)
-		refuse(j, tty, "%s has a terminal as its stdio", given(ct->id));
-	if (ct->external_unix)
-		refuse(j, ext_unix, "%s is connected to a unix socket outside of it",
-		       given(ct->id));
-	if (ct->shares_netns)
-		refuse(j, shared_netns, "others share the network namespace of %s", given(ct->id));
-	if (ct->net && str_eq(ct->net->kind, "host") && ct->inet_sockets)
-		refuse(j, net_host, "%s uses the network of its host and has sockets open",
-		       given(ct->id));
-}
-
-/* --- CRIU and the kernel --- */
-
-/* A CRIU that fails on kernels from some version on. `sockets`: only when the container has
- * internet sockets; `dump`: only on the source. */
-static const struct kernel_row {
-	unsigned major, minor; /* from this kernel on */
-	uint64_t criu_below;   /* CRIU older than this */
-	bool sockets, dump;
-	const char *what;
-} kernel_rows[] = {
-	/* https://github.com/checkpoint-restore/criu/issues/2532 */
-	{6, 13, 40100, false, false, "it stops at start: unexpected rt vDSO area bounds"},
-	/* https://github.com/checkpoint-restore/criu/issues/2705 */
-	{6, 16, 40200, true, true, "its dump fails on internet sockets: can't get 1:16 opt"},
-};
-
-static void check_kernel(const struct judge *j, const struct msg_caps *caps, bool dumps)
-{
-	unsigned major = 0, minor = 0;
-	char version[24];
-
-	if (!caps->criu_version || sscanf(given(caps->kernel), "%u.%u", &major, &minor) != 2)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(kernel_rows); i++) {
-		const struct kernel_row *row = &kernel_rows[i];
-
-		if (major < row->major || (major == row->major && minor < row->minor) ||
-		    caps->criu_version >= row->criu_below)
-			continue;
-		if ((row->sockets && !j->ct->inet_sockets) || (row->dump && !dumps))
-			continue;
-		note(j, dumps ? REASON_source_kernel : REASON_kernel_criu, false,
-		     "criu %s on kernel %s: %s", version_text(version, caps->criu_version),
-		     given(caps->kernel), row->what);
-	}
-}
-
-static const struct msg_runtime *runtime_of(const struct msg_caps *caps, const char *name)
-{
-	for (size_t i = 0; i < caps->runtimes.n; i++)
-		if (str_eq(caps->runtimes.v[i].name, name))
-			return &caps->runtimes.v[i];
-	return NULL;
-}
-
-static void check_source(const struct judge *j)
-{
-	const struct msg_runtime *runtime = runtime_of(j->from, j->ct->runtime);
-	const char *id = j->source->id;
-
-	if (j->source->state != NODE_up)
-		refuse(j, source_down, "%s, where it is, is %s", id,
-		       node_state_name(j->source->state));
-	if (!j->from->criu_version)
-		refuse(j, source_criu, "%s has no criu", id);
-	if (given(j->from->criu_check)[0])
-		refuse(j, source_check, "criu check on %s: %s", id, j->from->criu_check);
-	if (!runtime || !runtime->checkpoint)
-		refuse(j, source_runtime, "%s on %s cannot checkpoint", given(j->ct->runtime), id);
-	check_kernel(j, j->from, true);
-}
-
-static void check_criu(const struct judge *j)
-{
-	uint64_t source = j->from->criu_version, target = j->to->criu_version;
-	char has[24], wants[24];
-
-	if (!target) {
-		refuse(j, criu_missing, "%s has no criu", j->target->id);
-		return;
-	}
-	version_text(has, target);
-	version_text(wants, source);
-	if (target < 31900)
-		refuse(j, criu_old,
-		       "criu %s on %s has no post-restore hook that can hold a container", has,
-		       j->target->id);
-	if (source && target / 100 < source / 100)
-		refuse(j, criu_version, "criu %s on %s is older than %s on %s", has, j->target->id,
-		       wants, j->source->id);
-	else if (source && target / 100 != source / 100)
-		warn(j, criu_version, "criu %s on %s, %s on %s", has, j->target->id, wants,
-		     j->source->id);
-	if (given(j->to->criu_check)[0])
-		refuse(j, criu_check, "criu check on %s: %s", j->target->id, j->to->criu_check);
-	check_kernel(j, j->to, false);
-}
-
-/* --- the machine --- */
-
-static void check_features(const struct judge *j)
-{
-	char missing[200] = "";
-	size_t n = 0;
-
-	if (j->source->features_digest == j->target->features_digest)
-		return;
-	for (size_t i = 0; i < j->from->cpu_features.n; i++) {
-		const char *feature = j->from->cpu_features.v[i];
-		size_t used = strlen(missing);
-
-		if (strs_have(&j->to->cpu_features, feature))
-			continue;
-		if (n++ < 6)
-			str_fmt(missing + used, sizeof(missing) - used, " %s", feature);
-	}
-	if (n)
-		refuse(j, cpu_features, "the CPU of %s lacks %zu feature%s of %s:%s%s",
-		       j->target->id, n, n == 1 ? "" : "s", j->source->id, missing,
-		       n > 6 ? " …" : "");
-}
-
-static void check_machine(const struct judge *j)
-{
-	const struct msg_runtime *runtime = runtime_of(j->to, j->ct->runtime);
-
-	if (!str_eq(given(j->from->arch), given(j->to->arch))) {
-		refuse(j, arch, "%s is %s, %s is %s", j->source->id, given(j->from->arch),
-		       j->target->id, given(j->to->arch));
-		return; /* the CPUs' features cannot be compared */
-	}
-	check_features(j);
-	if (j->to->xsave_bytes < j->from->xsave_bytes)
-		refuse(j, cpu_xsave, "xsave area of %" PRIu64 " bytes on %s, %" PRIu64 " on %s",
-		       j->to->xsave_bytes, j->target->id, j->from->xsave_bytes, j->source->id);
-	if (!runtime)
-		refuse(j, runtime, "%s has no %s", j->target->id, given(j->ct->runtime));
-	else if (!runtime->checkpoint)
-		refuse(j, runtime, "%s on %s cannot restore", given(j->ct->runtime), j->target->id);
-	if (j->from->cgroup_version != j->to->cgroup_version)
-		refuse(j, cgroup, "cgroup v%" PRIu64 " on %s, v%" PRIu64 " on %s",
-		       j->to->cgroup_version, j->target->id, j->from->cgroup_version,
-		       j->source->id);
-	else if (j->to->cgroup_version == 1 && str_eq(j->ct->runtime, "crun"))
-		refuse(j, cgroup, "crun cannot restore on cgroup v1, which %s has", j->target->id);
-}
-
-/* --- space --- */
-
-/* The restored memory, and its image in the staging area, which is memory too (tmpfs). */
-static void check_memory(const struct judge *j)
-{
-	const struct msg_beat *beat = j->target->beat ? j->target->beat->beat : NULL;
-	uint64_t rss = j->ct->rss_bytes, need = rss + rss / 10 + rss, reserve, has;
-	char a[STR_HUMAN_SIZE], b[STR_HUMAN_SIZE], c[STR_HUMAN_SIZE], d[STR_HUMAN_SIZE];
-
-	if (!beat || !beat->mem_total_bytes)
-		return;
-	reserve = beat->mem_total_bytes / 100 * j->query->headroom_percent;
-	has = beat->mem_available_bytes;
-	if (need + reserve + j->target->booked_bytes <= has)
-		return;
-	refuse(j, mem,
-	       "%s needs %s (image and copy) and %s keeps %s free: %s is available, %s is booked",
-	       given(j->ct->id), str_human_bytes(a, need), j->target->id,
-	       str_human_bytes(b, reserve), str_human_bytes(c, has),
-	       str_human_bytes(d, j->target->booked_bytes));
-}
-
-static void check_space(const struct judge *j)
-{
-	const struct msg_beat *beat = j->target->beat ? j->target->beat->beat : NULL;
-	uint64_t storage = j->to->storage_free_bytes, staging = j->to->staging_free_bytes;
-	uint64_t tree = j->ct->tree_bytes + j->ct->tree_bytes / 10 + 16 * MIB;
-	uint64_t image = j->ct->rss_bytes + j->ct->rss_bytes / 10 + 16 * MIB;
-	char a[STR_HUMAN_SIZE], b[STR_HUMAN_SIZE];
-
-	if (beat && beat->storage_free_bytes)
-		storage = beat->storage_free_bytes;
-	if (beat && beat->staging_free_bytes)
-		staging = beat->staging_free_bytes;
-	if (j->to->storage_total_bytes && storage < tree)
-		refuse(j, disk, "its files need %s, %s has %s free", str_human_bytes(a, tree),
-		       j->target->id, str_human_bytes(b, storage));
-	if (j->to->staging_total_bytes && staging < image)
-		refuse(j, staging, "its image needs %s, the staging area of %s has %s free",
-		       str_human_bytes(a, image), j->target->id, str_human_bytes(b, staging));
-}
-
-/* --- network --- */
-
-/* Whether an IPv4 or IPv6 address (a prefix length after it is ignored) lies in "net/len". */
-static bool in_subnet(const char *address, const char *subnet)
-{
-	uint8_t a[16], s[16];
-	char host[64], net[64];
-	unsigned bits = 0, family;
-
-	if (!str_copy(host, sizeof(host), address) ||
-	    sscanf(subnet, "%63[0-9a-fA-F.:]/%u", net, &bits) != 2)
-		return false;
-	host[strcspn(host, "/")] = '\0';
-	family = strchr(net, ':') ? AF_INET6 : AF_INET;
-	if (bits > (family == AF_INET6 ? 128u : 32u) || inet_pton((int)family, host, a) != 1 ||
-	    inet_pton((int)family, net, s) != 1)
-		return false;
-	if (bits / 8 && memcmp(a, s, bits / 8) != 0)
-		return false;
-	return bits % 8 == 0 || (a[bits / 8] ^ s[bits / 8]) >> (8 - bits % 8) == 0;
-}
-
-static void check_addresses(const struct judge *j, const struct msg_network *network)
-{
-	const struct msg_net *net = j->ct->net;
-	bool v6 = given(network->subnet)[0] && strchr(network->subnet, ':');
-
-	if (!given(network->subnet)[0])
-		return; /* a bridge without an address of its own: any subnet may live on it */
-	for (size_t i = 0; i < net->addrs.n; i++) {
-		const char *address = net->addrs.v[i];
-
-		if (!!strchr(address, ':') != v6 || in_subnet(address, network->subnet))
-			continue;
-		refuse(j, net_subnet, "its address %s is outside of %s on bridge %s of %s", address,
-		       network->subnet, given(network->bridge), j->target->id);
-	}
-}
-
-static void check_network(const struct judge *j)
-{
-	const struct msg_net *net = j->ct->net;
-
-	if (!net || !str_eq(net->kind, "named") || !given(net->bridge)[0])
-		return;
-	for (size_t i = 0; i < j->to->networks.n; i++)
-		if (str_eq(j->to->networks.v[i].bridge, net->bridge)) {
-			check_addresses(j, &j->to->networks.v[i]);
-			return;
+		if (len && *image == '/') {
+			j->layer[j->n_layers].path = hash_part(image, len);
+			j->layer[j->n_layers++].dir = hash_dir(image, len);
 		}
-	refuse(j, net_bridge, "%s has no bridge %s", j->target->id, net->bridge);
+		image += len + (image[len] == ':');
+	}
 }
 
-static void check_names(const struct judge *j)
+struct judge judge_of(const struct score_query *query, struct verdict *verdict)
 {
-	const struct msg_container *other = node_container(j->target, given(j->ct->id));
+	static const struct msg_caps nothing;
+	const struct rules *rules = query->rules;
+	struct judge j = {.query = query,
+			  .ct = query->container,
+			  .source = query->source,
+			  .from = query->source->caps ? query->source->caps->caps : &nothing,
+			  .to = &nothing,
+			  .verdict = verdict,
+			  .id = hash_text(query->container->id)};
 
-	if (other && !container_is_copy(other))
-		refuse(j, name_taken, "%s has a container %s already (%s)", j->target->id,
-		       given(j->ct->id), given(other->status));
-	/* Only a host that lists its images can be found to lack one; its own check looks again. */
-	if (given(j->ct->image)[0] && j->to->images.n && !strs_have(&j->to->images, j->ct->image))
-		refuse(j, image, "%s lacks the image %s", j->target->id, j->ct->image);
+	if (rules && *rules->spread)
+		j.spread = spread_hash(rules->spread);
+	if (rules && *rules->together)
+		j.together = together_hash(rules->together);
+	note_layers(&j);
+	return j;
 }
 
-static bool check_host(const struct judge *j)
+void judge_target(struct judge *j, const struct node *target, struct prediction prediction,
+		  struct verdict *verdict)
 {
-	if (j->target == j->source) {
-		refuse(j, same_host, "it is on %s already", j->target->id);
-		return false;
-	}
-	if (j->target->state != NODE_up || !j->target->caps || !j->target->enrolled) {
-		refuse(j, host_down, "%s is %s%s%s", j->target->id,
-		       node_state_name(j->target->state), j->target->note[0] ? ": " : "",
-		       j->target->state == NODE_up ? " but has not told its capabilities"
-						   : j->target->note);
-		return false;
-	}
-	if (j->target->cordoned)
-		refuse(j, host_cordoned, "%s is cordoned%s%s", j->target->id,
-		       *j->target->cordon_reason ? ": " : "", j->target->cordon_reason);
-	return true;
+	j->target = target;
+	j->prediction = prediction;
+	j->verdict = verdict;
+}
+
+static struct prediction prediction_for(const struct score_query *query, const struct node *target)
+{
+	return predict(query->pairs, query->source->id, target->id, query->container->rss_bytes,
+		       query->container->tree_bytes);
 }
 
 void score_verdict(const struct score_query *query, const struct node *target, struct verdict *ret)
 {
-	static const struct msg_caps nothing;
-	const struct node *source = query->source;
-	struct judge j = {.query = query,
-			  .ct = query->container,
-			  .source = source,
-			  .target = target,
-			  .from = source->caps ? source->caps->caps : &nothing,
-			  .to = target->caps ? target->caps->caps : &nothing,
-			  .verdict = ret};
+	struct judge j = judge_of(query, ret);
 
-	*ret = (struct verdict){.feasible = true};
-	check_container(&j);
-	check_source(&j);
-	if (!check_host(&j))
+	*ret = (struct verdict){0};
+	judge_target(&j, target, prediction_for(query, target), ret);
+	judge_container(&j);
+	if (!judge_host(&j))
 		return;
-	check_criu(&j);
-	check_machine(&j);
-	check_memory(&j);
-	check_space(&j);
-	check_network(&j);
-	check_names(&j);
+	judge_look(&j);
+	judge_profile(&j);
+	judge_now(&j);
 }
 
-void verdict_done(struct verdict *verdict)
+/* --- the score --- */
+
+static double unit(double x)
 {
-	for (size_t i = 0; i < verdict->n; i++)
-		free(verdict->v[i].why);
-	*verdict = (struct verdict){0};
+	return x < 0 ? 0 : x > 1 ? 1 : x;
 }
 
-size_t verdict_reasons(const struct verdict *verdict, struct msg_reason ret[VERDICT_REASONS_MAX])
+static double fullest(const double load[RESOURCE_COUNT])
 {
-	for (size_t i = 0; i < verdict->n; i++)
-		ret[i] = (struct msg_reason){.code = verdict->v[i].row->code,
-					     .why = verdict->v[i].why,
-					     .fix = verdict->v[i].row->fix,
-					     .warning = verdict->v[i].warning,
-					     .skip = verdict->v[i].row->skip};
-	return verdict->n;
+	double most = 0;
+
+	for (size_t r = 0; r < RESOURCE_COUNT; r++)
+		most = load[r] > most ? load[r] : most;
+	return most;
 }
 
-const char *verdict_word(const struct verdict *verdict)
+double node_hot(const struct node *node)
 {
-	return !verdict->feasible ? "no" : verdict->n ? "warn" : "live";
+	return unit(fullest(node->load));
 }
 
-void verdict_print(const struct verdict *verdict, char *ret_text, size_t size)
+static double spread(const double load[RESOURCE_COUNT])
 {
-	size_t used = 0;
+	double mean = 0, variance = 0;
 
-	ret_text[0] = '\0';
-	for (size_t i = 0; i < verdict->n; i++) {
-		if (verdict->v[i].warning)
-			continue;
-		str_fmt(ret_text + used, size - used, "%s%s: %s", used ? "; " : "",
-			verdict->v[i].row->code, verdict->v[i].why);
-		used = strlen(ret_text);
-	}
+	for (size_t r = 0; r < RESOURCE_COUNT; r++)
+		mean += load[r] / RESOURCE_COUNT;
+	for (size_t r = 0; r < RESOURCE_COUNT; r++)
+		variance += (load[r] - mean) * (load[r] - mean) / RESOURCE_COUNT;
+	return sqrt(variance);
 }
 
-const char *verdict_fix(const struct verdict *verdict)
+static bool keeps_image(const struct judge *j)
 {
-	for (size_t i = 0; i < verdict->n; i++)
-		if (!verdict->v[i].warning)
-			return verdict->v[i].row->fix;
-	return "";
+	for (size_t i = 0; i < j->n_layers; i++)
+		if (!bloom_has(&j->target->digest.images, j->layer[i].path))
+			return false;
+	return j->n_layers > 0;
+}
+
+uint64_t terms_cpu_permille(const struct score_query *query)
+{
+	const struct msg_usage *usage = node_usage(query->source, given(query->container->id));
+
+	return usage ? usage->cpu_permille : query->container->cpu_permille;
+}
+
+double terms_make(const struct judge *j, uint64_t cpu_permille, struct terms *ret)
+{
+	static const double weights[SCORE_TERMS] = {0.40, 0.15, 0.20, 0.10, 0.10, 0.05};
+	const struct node *node = j->target;
+	const struct digest *d = &node->digest;
+	const struct rules *rules = j->query->rules;
+	double budget =
+		rules && rules->max_downtime_ms ? (double)rules->max_downtime_ms : FROZEN_BUDGET_MS;
+	double after[RESOURCE_COUNT], score = 0;
+
+	memcpy(after, node->load, sizeof(after));
+	after[RESOURCE_cpu] +=
+		(double)(cpu_permille + node->booked_cpu_permille) / 1000 / (d->cpus ? d->cpus : 1);
+	if (d->mem_total_bytes)
+		after[RESOURCE_mem] += (double)(j->ct->rss_bytes + node->booked_bytes) /
+				       (double)d->mem_total_bytes;
+	ret->hot = fullest(after);
+	ret->value[0] = 1 - unit(ret->hot);
+	ret->value[1] = 1 - unit(spread(after));
+	ret->value[2] = 1 - unit((double)j->prediction.frozen_ms / budget);
+	ret->value[3] = d->link_mbit ? unit(d->link_mbit / LINK_BEST_MBIT) : LINK_UNKNOWN;
+	ret->value[4] = 1 - unit((double)(node->moves_failed + 1) / (double)(node->moves + 2));
+	ret->value[5] = keeps_image(j);
+	for (size_t i = 0; i < SCORE_TERMS; i++)
+		score += 100 * weights[i] * ret->value[i];
+	return score;
+}
+
+int terms_tier(const struct judge *j, int labels_tier, double hot)
+{
+	if (labels_tier < 0)
+		return -1;
+	if (j->together && judge_has_group(j->target, j->together))
+		labels_tier = 1;
+	return hot < HOT_LIMIT ? labels_tier : 0;
+}
+
+static void name_terms(const struct terms *terms, struct msg_term ret[SCORE_TERMS])
+{
+	static const struct msg_term named[SCORE_TERMS] = {
+		{"room", 0.40, 0}, {"balance", 0.15, 0}, {"frozen", 0.20, 0},
+		{"link", 0.10, 0}, {"record", 0.10, 0},  {"keep", 0.05, 0},
+	};
+
+	memcpy(ret, named, sizeof(named));
+	for (size_t i = 0; i < SCORE_TERMS; i++)
+		ret[i].value = terms->value[i];
+}
+
+void score_one(const struct score_query *query, const struct node *target, struct candidate *ret)
+{
+	struct judge j;
+	struct terms terms;
+
+	*ret = (struct candidate){.node = target};
+	score_verdict(query, target, &ret->verdict);
+	ret->prediction = prediction_for(query, target);
+	j = judge_of(query, &ret->verdict);
+	judge_target(&j, target, ret->prediction, &ret->verdict);
+	judge_look(&j);
+	ret->score = terms_make(&j, terms_cpu_permille(query), &terms);
+	ret->tier = terms_tier(&j, judge_tier(&j), terms.hot);
+	name_terms(&terms, ret->terms);
+}
+
+void candidate_done(struct candidate *candidate)
+{
+	verdict_done(&candidate->verdict);
 }

@@ -314,6 +314,7 @@ static int open_store(struct server *s, struct err *err)
 	struct core_config config = {
 		.interval_ms = options_u64(s->options, OPT_coordinator_interval),
 		.headroom_percent = (unsigned)options_u64(s->options, OPT_coordinator_headroom),
+		.options = s->options,
 	};
 	char path[4096];
 	int rc;

@@ -361,7 +361,8 @@
 	F(list, 4, terms, term, 16) \
 	F(list, 5, reasons, reason, 32) \
 	F(u64,  6, predicted_frozen_ms) \
-	F(u64,  7, predicted_total_ms)
+	F(u64,  7, predicted_total_ms) \
+	F(i64,  8, tier)               /* of its policy: 1 preferred, -1 avoided */
 
 #define MSG_host(F) \
 	F(str,  1, id, 63) \
@@ -448,9 +449,33 @@
 	F(str,  3, job, 26) \
 	F(u64,  4, age_ms) \
 	F(str,  5, host_state, 15) \
-	F(str,  6, verdict, 15) \
-	F(list, 7, reasons, reason, 32) \
-	F(str,  8, note, 255)          /* why nothing is known of it now */
+	F(str,  6, verdict, 15)        /* over all hosts: live warn cold no; empty: not asked for */ \
+	F(list, 7, reasons, reason, 32) /* on the best host, or on the one that comes nearest */ \
+	F(str,  8, note, 255)          /* why nothing is known of it now */ \
+	F(obj,  9, best, candidate)    /* where it would go; absent when nowhere */ \
+	F(str, 10, policy, 63) \
+	F(u64, 11, priority)
+
+/* What policies and labels say of a container (base/options.h). */
+#define MSG_rules(F) \
+	F(str,  1, policy, 63)         /* the one that matched, empty: none */ \
+	F(flag, 2, labeled)            /* its labels had a say */ \
+	F(str,  3, move, 15) \
+	F(str,  4, prefer, 1023) \
+	F(str,  5, avoid, 1023) \
+	F(str,  6, require, 1023) \
+	F(str,  7, spread, 63) \
+	F(str,  8, keep_together, 63) \
+	F(u64,  9, priority) \
+	F(u64, 10, max_downtime_ms)
+
+/* How many hosts (or containers) were judged, and how. */
+#define MSG_tally(F) \
+	F(u64, 1, judged) \
+	F(u64, 2, live) \
+	F(u64, 3, warn) \
+	F(u64, 4, cold) \
+	F(u64, 5, no)
 
 #define MSG_cluster(F) \
 	F(str, 1, coordinator, 63) \
@@ -528,12 +553,14 @@
 	F(list, 9, candidates, candidate, 16384) \
 	F(list,10, events, line, 1024) \
 	F(str, 11, text, 262143) \
-	F(obj, 12, plan, plan)
+	F(obj, 12, plan, plan) \
+	F(obj, 13, rules, rules) \
+	F(obj, 14, tally, tally)
 
 /* Records, in order of use, and messages: X(name, wire number). */
 #define RECORD_TABLE(X) \
 	X(net) X(reason) X(mount) X(device) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
-	X(candidate) X(host) X(job) X(line) X(place) X(cluster) X(item) X(room) X(plan)
+	X(candidate) X(host) X(job) X(line) X(place) X(rules) X(tally) X(cluster) X(item) X(room) X(plan)
 
 #define MESSAGE_TABLE(X) \
 	X(hello,    1) \

@@ -68,6 +68,22 @@ uint64_t options_u64(const struct options *options, enum option_id option)
 	return option == OPT_worker_hold ? sim.hold_ms : sim.interval_ms;
 }
 
+/* No policies. */
+const char *options_policy_name(const struct options *options, size_t i)
+{
+	(void)options;
+	(void)i;
+	return NULL;
+}
+
+const char *options_policy(const struct options *options, size_t i, enum policy_key key)
+{
+	(void)options;
+	(void)i;
+	(void)key;
+	return "";
+}
+
 const char *options_str(const struct options *options, enum option_id option)
 {
 	(void)options;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Many containers judged at once: `ps --movable`, `ps --stuck`, and what an evacuation of a host
+ * would meet. The last one books each container's place before it asks for the next, so that no two
+ * of them count on the same room. */
+#include "coordinator/core_requests.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Containers times hosts that one request may judge: the loop stands still meanwhile, a fifth of
+ * a second on a slow core. */
+#define JUDGED_MAX 1000000
+
+static int not_too_many(const struct asked *a, struct err *err)
+{
+	uint64_t n = a->reply.places.n * (uint64_t)a->c->nodes.n;
+
+	if (n <= JUDGED_MAX)
+		return 0;
+	fail(err, ERR_refused, "%zu containers times %zu hosts are too many to judge at once",
+	     a->reply.places.n, a->c->nodes.n);
+	return err_fix(err, "choose: drover ps --host HOST, or drover check CTR");
+}
+
+static void count(struct msg_tally *tally, const char *verdict)
+{
+	uint64_t *counters[] = {&tally->live, &tally->warn, &tally->cold, &tally->no};
+
+	tally->judged++;
+	++*counters[verdict_parse(verdict)];
+}
+
+static const struct node *judge_one(struct asked *a, struct msg_place *place)
+{
+	struct node *node = nodes_find(&a->c->nodes, place->host);
+	struct score_query query = core_query(a->c, place->container, node);
+	const struct node *best;
+
+	query.busy = core_job_moving(a->c, place->container->id, place->host, NULL) != NULL;
+	query.skip = a->body->skip;
+	core_judge_place(a->c, &query, place, &best);
+	count(a->reply.tally, place->verdict);
+	return best;
+}
+
+static bool is_wanted(const char *mode, const struct msg_place *place)
+{
+	bool movable = verdict_parse(place->verdict) <= VERDICT_warn;
+
+	return str_eq(mode, "movable") ? movable : !movable;
+}
+
+int core_judge_places(struct asked *a, struct err *err)
+{
+	size_t kept = 0;
+
+	if (not_too_many(a, err))
+		return -err->code;
+	core_book(a->c, NULL);
+	a->reply.tally = core_scratch(a->c, 1, sizeof(*a->reply.tally));
+	for (size_t i = 0; i < a->reply.places.n; i++) {
+		struct msg_place *place = &a->reply.places.v[i];
+
+		judge_one(a, place);
+		if (is_wanted(a->body->mode, place))
+			a->reply.places.v[kept++] = *place;
+	}
+	a->reply.places.n = kept;
+	return 0;
+}
+
+/* --- an evacuation foretold --- */
+
+static int by_size(const void *a, const void *b)
+{
+	const struct msg_place *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	if (x->container->rss_bytes != y->container->rss_bytes)
+		return x->container->rss_bytes > y->container->rss_bytes ? -1 : 1;
+	return strcmp(x->container->id, y->container->id);
+}
+
+static void set_priorities(struct asked *a)
+{
+	struct rules rules;
+
+	for (size_t i = 0; i < a->reply.places.n; i++) {
+		policy_rules(a->c->config.options, a->reply.places.v[i].container, &rules);
+		a->reply.places.v[i].priority = rules.priority;
+	}
+}
+
+int core_ask_ready(struct asked *a, struct err *err)
+{
+	struct msg_request on_host = {.host = a->body->from};
+	struct node *node, *target;
+
+	if (nodes_find_host(&a->c->nodes, a->body->from, &node, err) ||
+	    verdict_check_skips(&a->body->skip, err))
+		return -err->code;
+	core_list_places(a->c, &on_host, &a->reply);
+	if (not_too_many(a, err))
+		return -err->code;
+	set_priorities(a);
+	if (a->reply.places.n)
+		qsort(a->reply.places.v, a->reply.places.n, sizeof(*a->reply.places.v), by_size);
+	core_book(a->c, NULL);
+	a->reply.tally = core_scratch(a->c, 1, sizeof(*a->reply.tally));
+	for (size_t i = 0; i < a->reply.places.n; i++) {
+		struct msg_place *place = &a->reply.places.v[i];
+		const struct node *best = judge_one(a, place);
+
+		target = best ? nodes_find(&a->c->nodes, best->id) : NULL;
+		if (target)
+			core_book_one(a->c, target, place->container);
+	}
+	if (a->reply.tally->live + a->reply.tally->warn < a->reply.tally->judged)
+		a->reply.code =
+			a->reply.tally->live + a->reply.tally->warn ? ERR_partly : ERR_refused;
+	return 0;
+}

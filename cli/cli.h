@@ -41,6 +41,7 @@ int drain_run(struct cli *cli);  /* a plan, a question, then many moves with pro
 /* Commands that need no coordinator (cli/local.c). */
 int version_run(struct cli *cli);
 int config_run(struct cli *cli);
+int explain_run(struct cli *cli); /* cli/explain.c */
 int keygen_run(struct cli *cli);
 int roster_check_run(struct cli *cli);
 int roster_keys_run(struct cli *cli);

@@ -72,12 +72,14 @@ static const struct command commands[] = {
 
 	{ .name = "explain", .group = GROUP_look,
 	  .help = "what a reason code means",
-	  .more = "Codes such as E-CPU-XSAVE come from check, ps and failed jobs.",
+	  .more = "Codes such as E-CPU-XSAVE come from check, ps and failed jobs. Without CODE all "
+		  "are listed: what they bar, what --skip calls them, what they mean.",
 	  .examples = {
-		{ "drover explain E-CPU-XSAVE", "meaning, cause and remedy" },
-		{ "drover explain E-IOURING", "" } },
-	  .operands = { { "CODE", VALUE_name, AT(request.reason), false } }, .flags = FLAGS_FORM,
-	  .run = ask_run, .print = text_print },
+		{ "drover explain E-CPU-XSAVE", "meaning, example, remedy, related codes" },
+		{ "drover explain", "all codes" },
+		{ "drover explain iouring --json", "for programs" } },
+	  .operands = { { "CODE", VALUE_text, AT(word), true } }, .flags = FLAGS_TABLE,
+	  .noun = &noun_codes, .run = explain_run },
 
 	{ .name = "migrate", .aliases = "mv move", .group = GROUP_move,
 	  .help = "move a running container to another host",
@@ -272,12 +274,13 @@ static const struct command commands[] = {
 	  .operands = { { "SHELL", VALUE_text, AT(word), false } }, .run = completion_run },
 
 	{ .name = "man", .group = GROUP_help,
-	  .help = "the manual page, as roff",
-	  .more = "Made from the same table as this help.",
+	  .help = "the manual pages, as roff",
+	  .more = "drover(1), made from the same table as this help, or drover-errors(7), made from "
+		  "the table of reason codes.",
 	  .examples = {
 		{ "drover man | man -l -", "read it" },
-		{ "drover man > drover.1", "keep it" } },
-	  .run = manual_run },
+		{ "drover man errors | man -l -", "the reason codes" } },
+	  .operands = { { "PAGE", VALUE_text, AT(word), true } }, .run = manual_run },
 
 	{ .name = "help", .group = GROUP_help,
 	  .help = "this list, or one command in full",

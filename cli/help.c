@@ -33,28 +33,41 @@ const struct help_exit help_exits[] = {
 };
 /* clang-format on */
 
-static void print_filled(FILE *out, const struct style *style, const char *text, unsigned indent)
+void help_print_filled(FILE *out, const char *text, unsigned width, unsigned indent, unsigned taken)
 {
-	unsigned width = style->width && style->width < WIDTH_MAX ? style->width : WIDTH_MAX;
-	unsigned at = 0;
+	unsigned at = taken;
+	bool begins = true;
 
 	while (*text) {
 		size_t len = strcspn(text, " \n");
-		size_t columns = len; /* the texts of the table are ASCII */
 
-		if (at && at + 1 + columns > width) {
+		if (!begins && at + 1 + len > width) {
 			fputc('\n', out);
+			begins = true;
 			at = 0;
 		}
-		at += (unsigned)fprintf(out, "%*s%.*s", at ? 1 : (int)indent, "", (int)len, text);
+		at += (unsigned)fprintf(out, "%*s%.*s",
+					!begins ? 1
+					: at    ? 0
+						: (int)indent,
+					"", (int)len, text);
+		begins = false;
 		text += len;
 		if (*text == '\n') {
 			fputc('\n', out);
+			begins = true;
 			at = 0;
 		}
 		text += *text != '\0';
 	}
 	fputc('\n', out);
+}
+
+static void print_filled(FILE *out, const struct style *style, const char *text, unsigned indent)
+{
+	help_print_filled(out, text,
+			  style->width && style->width < WIDTH_MAX ? style->width : WIDTH_MAX,
+			  indent, 0);
 }
 
 static void print_title(FILE *out, const struct style *style, const char *title)

@@ -19,6 +19,17 @@ const char *help_usage(const struct command *command, char *buf, size_t size);
 /* "-o, --output=FORM" in buf. */
 const char *help_flag(const struct flag *flag, char *buf, size_t size);
 
+/* Text in lines of at most `width` columns, each indented; `taken` columns of the first one are
+ * written already. The texts of the tables are counted as ASCII. */
+void help_print_filled(FILE *out, const char *text, unsigned width, unsigned indent,
+		       unsigned taken);
+
+/* Text with what roff would take for its own escaped, ended by a newline. */
+void manual_text(FILE *out, const char *text);
+
+/* drover-errors(7), cli/explain.c. */
+void explain_manual(FILE *out);
+
 /* What the exit codes say, a line each: number, meaning; NULL meaning past the last. */
 struct help_exit {
 	int code;

@@ -34,6 +34,11 @@ void json_print(FILE *out, char *text)
 	print(out, text, JSON_INDENT(2));
 }
 
+void json_object_print(FILE *out, json_t *object)
+{
+	dump(out, object, JSON_INDENT(2));
+}
+
 void json_line_print(FILE *out, char *text)
 {
 	print(out, text, JSON_COMPACT);

@@ -13,9 +13,7 @@
 
 static void print_object(struct cli *cli, json_t *object)
 {
-	json_dumpf(object, cli->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	fputc('\n', cli->out);
-	json_decref(object);
+	json_object_print(cli->out, object);
 }
 
 int version_run(struct cli *cli)
@@ -116,7 +114,7 @@ static void value_text(const struct options *options, enum option_id option, cha
 }
 
 /* Prints through a noun that has no schema record: its JSON keys are the columns' keys. */
-static int print_local(struct cli *cli, const struct noun *noun, const void *first, size_t n)
+int local_print(struct cli *cli, const struct noun *noun, const void *first, size_t n)
 {
 	static const struct style bare = {0};
 	struct column_set set;
@@ -204,7 +202,7 @@ int config_run(struct cli *cli)
 						: cli->config;
 	}
 	options_free(&defaults);
-	return print_local(cli, &noun_settings, settings, OPTION_COUNT);
+	return local_print(cli, &noun_settings, settings, OPTION_COUNT);
 }
 
 int keygen_run(struct cli *cli)
@@ -317,7 +315,7 @@ int roster_check_run(struct cli *cli)
 
 	if (load_roster(cli, &roster, &err))
 		return report_err(cli, NULL, &err);
-	exit_code = print_local(cli, &noun_roster, roster_at(roster, 0), roster_len(roster));
+	exit_code = local_print(cli, &noun_roster, roster_at(roster, 0), roster_len(roster));
 	roster_free(&roster);
 	return exit_code;
 }

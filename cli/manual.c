@@ -4,11 +4,12 @@
 #include "cli/help.h"
 
 #include "cli/cli.h"
+#include "cli/report.h"
 
 #include "base/str.h"
 
 /* Text with what roff would take for its own escaped: backslashes, dashes, dots in front. */
-static void print_text(FILE *out, const char *text)
+void manual_text(FILE *out, const char *text)
 {
 	bool begins = true;
 
@@ -39,8 +40,8 @@ static void print_flags(FILE *out, uint64_t flags)
 			continue;
 		at = help_flag(&flag_rows[id], text, sizeof(text));
 		fputs(".TP\n.B ", out);
-		print_text(out, str_starts(at, "    ") ? at + 4 : at);
-		print_text(out, flag_rows[id].help);
+		manual_text(out, str_starts(at, "    ") ? at + 4 : at);
+		manual_text(out, flag_rows[id].help);
 	}
 }
 
@@ -49,16 +50,16 @@ static void print_command(FILE *out, const struct command *command)
 	char usage[160];
 
 	fputs(".SS ", out);
-	print_text(out, help_usage(command, usage, sizeof(usage)));
-	print_text(out, command->more);
+	manual_text(out, help_usage(command, usage, sizeof(usage)));
+	manual_text(out, command->more);
 	print_flags(out, command->flags);
 	if (command->aliases)
 		fprintf(out, ".PP\nAlso called: %s.\n", command->aliases);
 	fputs(".PP\nExamples:\n", out);
 	for (size_t i = 0; i < EXAMPLES_MAX && command->examples[i].line; i++) {
 		fputs(".TP\n.B ", out);
-		print_text(out, command->examples[i].line);
-		print_text(out, *command->examples[i].says ? command->examples[i].says : "\\&");
+		manual_text(out, command->examples[i].line);
+		manual_text(out, *command->examples[i].says ? command->examples[i].says : "\\&");
 	}
 }
 
@@ -75,18 +76,25 @@ static void print_settings(FILE *out)
 	fputs(".SH CONFIGURATION\n.B " DROVER_CONFIG "\nis an INI file. Its settings:\n", out);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fprintf(out, ".TP\n.B [%s] %s\n", rows[i].section, rows[i].name);
-		print_text(out, rows[i].help);
+		manual_text(out, rows[i].help);
 		if (*rows[i].def) {
 			fputs("Default: ", out);
-			print_text(out, rows[i].def);
+			manual_text(out, rows[i].def);
 		}
+	}
+	fputs(".PP\nSections [policy NAME] say where containers may go and how. The first one that "
+	      "matches a container is its policy; a container's annotations drover.KEY set the "
+	      "same for it alone.\n",
+	      out);
+	for (enum policy_key key = 0; key < POLICY_KEY_COUNT; key++) {
+		fputs(".TP\n.B [policy NAME] ", out);
+		manual_text(out, policy_row(key)->name);
+		manual_text(out, policy_row(key)->help);
 	}
 }
 
-int manual_run(struct cli *cli)
+static void print_manual(FILE *out)
 {
-	FILE *out = cli->out;
-
 	fputs(".TH DROVER 1 \"\" \"drover " DROVER_VERSION "\" \"User Commands\"\n"
 	      ".SH NAME\ndrover \\- moves running containers between Linux hosts\n"
 	      ".SH SYNOPSIS\n.B drover\n[OPTION...] COMMAND [ARGUMENT...]\n"
@@ -110,7 +118,27 @@ int manual_run(struct cli *cli)
 	fputs(".SH ENVIRONMENT\n"
 	      ".TP\n.B DROVER_COORDINATOR\nthe endpoint to dial, as \\-\\-coordinator\n"
 	      ".TP\n.B NO_COLOR\nno colours when it is set to anything\n"
-	      ".SH FILES\n.TP\n.B " DROVER_CONFIG "\n.TP\n.B /etc/drover/roster\n",
+	      ".SH FILES\n.TP\n.B " DROVER_CONFIG "\n.TP\n.B /etc/drover/roster\n"
+	      ".SH SEE ALSO\n.BR drover\\-errors (7)\n",
 	      out);
+}
+
+static int fail_page(struct cli *cli)
+{
+	struct err err = {0};
+
+	fail(&err, ERR_usage, "there is no manual page \"%.60s\"", cli->in.word);
+	err_fix(&err, "drover man, or drover man errors");
+	return report_err(cli, NULL, &err);
+}
+
+int manual_run(struct cli *cli)
+{
+	if (!cli->in.word)
+		print_manual(cli->out);
+	else if (str_eq(cli->in.word, "errors"))
+		explain_manual(cli->out);
+	else
+		return fail_page(cli);
 	return 0;
 }

@@ -42,8 +42,16 @@ int job_exit_code(const struct msg_job *job);
 enum tone outcome_tone(const char *outcome);
 enum tone state_tone(const char *state);
 
+/* A list of records without a schema, as the format wants it: table, or JSON whose keys are the
+ * columns' keys. */
+struct noun;
+int local_print(struct cli *cli, const struct noun *noun, const void *first, size_t n);
+
 /* Text of a row's bytes as one JSON document, indented, with a newline. Takes text. */
 void json_print(FILE *out, char *text);
+/* A jansson value, which it takes. */
+struct json_t;
+void json_object_print(FILE *out, struct json_t *object);
 /* The same on one line. */
 void json_line_print(FILE *out, char *text);
 /* An array of n records of one kind, `stride` bytes apart. */

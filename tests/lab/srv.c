@@ -408,18 +408,12 @@ static int or_die(int fd, const char *what)
 }
 
 static const struct option options[] = {
-	{"port", required_argument, NULL, 'p'},
-	{"mb", required_argument, NULL, 'm'},
-	{"hot", required_argument, NULL, 'o'},
-	{"rate", required_argument, NULL, 'r'},
-	{"log", required_argument, NULL, 'l'},
-	{"tick", required_argument, NULL, 't'},
-	{"hold", required_argument, NULL, 'h'},
-	{"open", required_argument, NULL, 'f'},
-	{"unix", required_argument, NULL, 'u'},
-	{"ring", no_argument, NULL, 'i'},
-	{"probe", no_argument, NULL, 'q'},
-	{0},
+	{"port", required_argument, NULL, 'p'}, {"mb", required_argument, NULL, 'm'},
+	{"hot", required_argument, NULL, 'o'},  {"rate", required_argument, NULL, 'r'},
+	{"log", required_argument, NULL, 'l'},  {"tick", required_argument, NULL, 't'},
+	{"hold", required_argument, NULL, 'h'}, {"open", required_argument, NULL, 'f'},
+	{"unix", required_argument, NULL, 'u'}, {"ring", no_argument, NULL, 'i'},
+	{"probe", no_argument, NULL, 'q'},      {0},
 };
 
 int main(int argc, char **argv)

@@ -4,7 +4,8 @@
 # One daemon kills itself at a named point (base/crash.h) in the middle of a move, is started again
 # without it, and the job comes to its end. The lines below are the table of what each end must be.
 # A client on ctl, which is neither source nor target, keeps one connection and wants each reply
-# exactly once; hosts are looked at from outside for copies that drover does not speak of.
+# exactly once, and no older copy after a newer one; a watcher looks from outside for two copies that
+# can execute; hosts are looked at for copies that drover does not speak of.
 #
 # One lab and one container serve all tests: it moves to and fro. A test that loses it has the next
 # one begin with a new container.
@@ -12,52 +13,11 @@
 tool=$BATS_TEST_DIRNAME/lab
 hosts=(alpha beta)
 
-# In the background call "$tool": the number of a function's process is not the tool's.
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at twenty times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+. "$BATS_TEST_DIRNAME/judge.sh"
 
 other() { if [ "$1" = alpha ]; then echo beta; else echo alpha; fi; }
 
 # --- the container ---
-
-known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
-
-# copies: "alpha:running" for each container that a runtime knows of, "alpha:task" for each task of
-# one, whoever knows of it. All containers of this lab run srv.
-copies() {
-	local host
-	for host in "${hosts[@]}"; do
-		# shellcheck disable=SC2016 # expanded there
-		lab exec "$host" sh -c '
-			for id in $(ls /run/runc 2>/dev/null); do
-				echo "$1:$(runc state "$id" 2>/dev/null | jq -r .status)"
-			done
-			pgrep -x srv | sed "s/.*/$1:task/"' copies "$host"
-	done | tr '\n' ' '
-}
-copies_are() { [ "$(copies)" = "$1" ]; }
-
-# leftovers HOST: what the job has made there and must not leave; on the host without the container
-# its bundle and network as well.
-leftovers() {
-	# shellcheck disable=SC2016 # expanded there
-	lab exec "$1" sh -c '
-		ls -d "/run/drover/staging/$2" "/run/drover/tickets/$2"* "/var/lib/ct/.drover/$2" \
-			2>/dev/null
-		pgrep -lx "runc|criu|drover-hook"
-		[ "$1" = "$4" ] || ls -d "/var/lib/ct/$3" "/run/netns/$3" 2>/dev/null
-		true' leftovers "$1" "$(jq -r .id <<<"$job")" "$name" "$where"
-}
-no_leftovers() { [ -z "$(leftovers alpha)$(leftovers beta)" ]; }
 
 # container_new [OPTION…]: the only one, on alpha.
 container_new() {
@@ -70,7 +30,7 @@ container_new() {
 	number=$(($(cat "$BATS_FILE_TMPDIR/number" 2>/dev/null || echo 0) + 1))
 	echo $number >"$BATS_FILE_TMPDIR/number"
 	name=c$number where=alpha
-	ip=$(lab ct alpha "$name" --mb "${MB:-32}" "$@")
+	ip=$(lab ct alpha "$name" --mb "${MB:-32}" --probe "$@")
 	soon 10 known "$name"
 }
 
@@ -89,7 +49,7 @@ movable() {
 
 client_start() {
 	report=$BATS_TEST_TMPDIR/report
-	"$tool" client ctl "$ip" --interval-ms 10 --out "$report" &
+	"$tool" client ctl "$ip" --interval-ms 10 --probe --out "$report" &
 	client=$!
 	sleep 0.2
 }
@@ -100,20 +60,16 @@ client_exact() {
 	wait "$client" || true
 	client=
 	cat "$report"
-	[ "$(jq -c '[.exact, .lost, .repeated, .reordered, .reconnects, .broken, .verified]' \
-		"$report")" = '[true,0,0,0,0,null,true]' ]
+	[ "$(jq -c '[.exact, .lost, .repeated, .reordered, .broken, .verified, .went_back]' \
+		"$report")" = '[true,0,0,0,null,true,0]' ]
 }
 
 # --- the job ---
 
-job_now() {
-	lab exec ctl drover jobs --all --json 2>/dev/null |
-		jq -c --arg name "$name" '[.[] | select(.container == $name)] | max_by(.id) // {}'
-}
 outcome() { jq -r '.outcome // empty' <<<"$job"; }
 # An outcome may be told while the clean-up still waits for a host.
 ended() {
-	job=$(job_now)
+	job=$(job_now "$name")
 	[[ $(outcome) =~ ^(MOVED|STAYED|LOST)$ ]] && [[ $(jq -r .state <<<"$job") != [rw]* ]]
 }
 
@@ -145,7 +101,7 @@ dies() {
 # judge OUTCOME…: the job ends in one of these, and the world is as it says. NONE: there is no job.
 judge() {
 	if [ "$1" = NONE ]; then
-		job=$(job_now)
+		job=$(job_now "$name")
 		[ "$job" = {} ]
 		job='{"id": "none", "outcome": "STAYED", "runs_on": "'$where'"}'
 		judged
@@ -157,18 +113,22 @@ judge() {
 	[[ " $* " == *" $(outcome) "* ]]
 	if [ "$(outcome)" = LOST ]; then
 		# Frozen at the source, whole, and nowhere else.
-		soon 5 copies_are "$where:paused $where:task " || { copies; return 1; }
+		soon 5 copies_are "$name" "$where:paused $where:task " || { copies "$name"; return 1; }
 		return 0
 	fi
 	judged
 }
 
 judged() {
+	local from=$where id
 	[ "$(outcome)" != MOVED ] || where=$(other "$where")
 	[ "$(jq -r .runs_on <<<"$job")" = "$where" ]
-	soon 5 copies_are "$where:running $where:task " || { copies; return 1; }
+	id=$(jq -r .id <<<"$job")
+	soon 5 copies_are "$name" "$where:running $where:task " || { copies "$name"; return 1; }
 	client_exact
-	soon 5 no_leftovers || { leftovers alpha; leftovers beta; return 1; }
+	soon 5 shown_is "$name" "$where" || { shown_on "$name"; return 1; }
+	[ "$id" = none ] || journals_fit "$id" "$from" "$(other "$from")"
+	soon 5 no_leftovers "$name" "$id" "$where" || { leftovers "$name" "$id" "$where"; return 1; }
 	echo "$name $where $ip" >"$BATS_FILE_TMPDIR/container"
 }
 
@@ -240,9 +200,17 @@ setup_file() {
 
 teardown_file() { lab down; }
 
+setup() {
+	seen=$BATS_TEST_TMPDIR/watch
+	"$tool" watch --out "$seen" 3>&- &
+	watch=$!
+}
+
 # What a failed test left must not fail the next.
 teardown() {
 	local host what pid
+	kill "$watch" && wait "$watch" || true
+	cat "$seen"
 	[ -z "${asked-}" ] || kill "$asked" 2>/dev/null || true
 	[ -z "${client-}" ] || kill "$client" 2>/dev/null || true
 	IFS=: read -r host what pid <<<"${armed-}"
@@ -255,7 +223,7 @@ teardown() {
 			echo "--- $host"
 			lab log "$host" | tail -n 15
 		done
-	return 0
+	[ "$(jq .violations "$seen")" = 0 ]
 }
 
 # --- the table: point, outcome ---
@@ -405,7 +373,7 @@ teardown() {
 	local stopper=$!
 	ask
 	wait $stopper
-	lab exec ctl drover cancel "$(job_now | jq -r .id)"
+	lab exec ctl drover cancel "$(job_now "$name" | jq -r .id)"
 	judge STAYED
 	lab log alpha | grep -q "TCP sockets were in repair mode"
 }

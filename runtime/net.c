@@ -55,12 +55,15 @@ static int link_index(struct nl *nl, const char *ifname)
 	return nl_dump(nl, &q, each_index, &index) == 0 ? index : 0;
 }
 
+/* index 0: it is gone already, with the namespace of its other end for instance. */
 static int link_delete(struct nl *nl, int index)
 {
 	struct ifinfomsg head = {.ifi_family = AF_UNSPEC, .ifi_index = index};
 	struct nl_request q;
 	int rc;
 
+	if (!index)
+		return 0;
 	nl_begin(&q, RTM_DELLINK, 0, &head, sizeof(head));
 	rc = nl_ask(nl, &q);
 	return rc == -ENODEV ? 0 : rc;

@@ -155,10 +155,13 @@ static void a_frozen_group_does_not_run(void **state)
 	ok(freezer_thaw(&c, 1000, &err));
 	poll(NULL, 0, 200);
 	assert_true(ticks(pid) > before);
-	ok(cgroup_usage(&c, &u, &err));
+	/* However busy the machine is, it gets so much in the end. */
+	do {
+		poll(NULL, 0, 20);
+		ok(cgroup_usage(&c, &u, &err));
+	} while (u.cpu_us <= 50000);
 	assert_int_equal(u.processes, 1);
 	assert_true(u.rss_bytes > 0);
-	assert_true(u.cpu_us > 50000);
 	ok(cgroup_kill(&c, 2000, &err));
 	waitpid(pid, NULL, 0);
 }
@@ -329,13 +332,15 @@ static void what_tasks_hold_is_seen(void **state)
 	peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	unlink(outside.sun_path);
 	ok(cgroup_open_path(group, &c, &err));
-	ok(tasks_read(&c, pid, &f, &err));
+	ok(tasks_read(&c, pid, NULL, &f, &err));
 	assert_int_equal(f.processes, 1);
 	assert_int_equal(f.threads, 1);
 	assert_true(f.rss_bytes > 4096);
-	assert_true(f.own_netns);
-	assert_int_equal(f.foreign_in_netns, 0);
+	assert_true(f.own[CENSUS_net]);
+	assert_int_equal(f.foreign[CENSUS_net], 0);
 	assert_int_equal(f.external_unix, 1);
+	assert_int_equal(f.n_external_names, 1);
+	assert_string_equal(f.external_names[0], outside.sun_path);
 	assert_int_equal(f.io_uring, *rings); /* the kernel may forbid them */
 	assert_int_equal(f.inotify, 1);
 	assert_int_equal(f.file_locks, 1);

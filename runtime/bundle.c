@@ -75,21 +75,23 @@ static void read_netns(const json_t *linux_, struct bundle *b)
 	}
 }
 
-static bool is_bind(const json_t *mount)
+static bool has_option(const json_t *mount, const char *name)
 {
 	const json_t *option;
 	size_t i;
 
-	if (str_eq(json_text(mount, "type"), "bind"))
-		return true;
 	json_array_foreach(json_object_get(mount, "options"), i, option)
 	{
-		const char *s = json_string_value(option);
-
-		if (str_eq(s, "bind") || str_eq(s, "rbind"))
+		if (str_eq(json_string_value(option), name))
 			return true;
 	}
 	return false;
+}
+
+static bool is_bind(const json_t *mount)
+{
+	return str_eq(json_text(mount, "type"), "bind") || has_option(mount, "bind") ||
+	       has_option(mount, "rbind");
 }
 
 static void read_mounts(const json_t *config, struct bundle *b)
@@ -112,6 +114,7 @@ static void read_mounts(const json_t *config, struct bundle *b)
 		m->target = str_dup(target);
 		m->source = *source == '/' ? str_dup(source) : str_new("%s/%s", b->dir, source);
 		m->type = str_dup("bind");
+		m->readonly = has_option(item, "ro");
 		b->n_mounts++;
 	}
 }
@@ -172,11 +175,17 @@ static bool has_hooks(json_t *hooks)
 	return false;
 }
 
-static uint64_t memory_limit(const json_t *linux_)
+static void read_limits(const json_t *linux_, struct bundle *b)
 {
 	const json_t *resources = json_object_get(linux_, "resources");
+	const json_t *cpu = json_object_get(resources, "cpu");
+	uint64_t quota = json_count(cpu, "quota"), period = json_count(cpu, "period");
 
-	return json_count(json_object_get(resources, "memory"), "limit");
+	b->memory_limit = json_count(json_object_get(resources, "memory"), "limit");
+	b->pids_limit = json_count(json_object_get(resources, "pids"), "limit");
+	/* Without a period the kernel's is 100 ms (Documentation/admin-guide/cgroup-v2.rst). */
+	b->cpu_limit_permille =
+		quota < UINT64_MAX / 1000 ? quota * 1000 / (period ? period : 100000) : 0;
 }
 
 int bundle_read(const char *dir, struct bundle *ret, struct err *err)
@@ -206,7 +215,7 @@ int bundle_read(const char *dir, struct bundle *ret, struct err *err)
 	ret->terminal = json_is_true(json_object_get(process, "terminal"));
 	ret->hostname = dup_text(config, "hostname");
 	ret->cgroups_path = dup_text(linux_, "cgroupsPath");
-	ret->memory_limit = memory_limit(linux_);
+	read_limits(linux_, ret);
 	ret->hooks = has_hooks(json_object_get(config, "hooks"));
 	read_netns(linux_, ret);
 	read_mounts(config, ret);

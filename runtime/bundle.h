@@ -30,6 +30,7 @@ struct bundle_mount {
 	char *target;
 	char *source;
 	char *type;
+	bool readonly;
 };
 
 /* Texts are heap and owned; absent ones are NULL. */
@@ -42,9 +43,11 @@ struct bundle {
 	bool terminal;
 	char *hostname;
 	enum bundle_netns netns;
-	char *netns_path;      /* NAMED and SHARED */
-	char *cgroups_path;    /* as written: "/x", "x" or "slice:prefix:name" */
-	uint64_t memory_limit; /* bytes, 0 = none */
+	char *netns_path;            /* NAMED and SHARED */
+	char *cgroups_path;          /* as written: "/x", "x" or "slice:prefix:name" */
+	uint64_t memory_limit;       /* bytes, 0 = none */
+	uint64_t cpu_limit_permille; /* of one core, 0 = none */
+	uint64_t pids_limit;         /* 0 = none */
 	struct bundle_mount mounts[BUNDLE_MOUNTS]; /* binds only */
 	size_t n_mounts;
 	char *devices[BUNDLE_DEVICES]; /* linux.devices[].path */
@@ -87,6 +90,10 @@ bool rootfs_parse(const char *mountinfo, const char *path, struct rootfs_mount *
  * directory is missing. Mounted already with the same directories: 0; with others: -ERR_busy. A
  * plain one needs only its directory. */
 int rootfs_mount(const struct rootfs_mount *rootfs, struct err *err);
+
+/* Bytes on disk of the files that belong to one container: the upper directory of an overlay, else
+ * all of it. Less than that when it took limit_ms to count so far. */
+uint64_t rootfs_bytes(const struct rootfs_mount *rootfs, uint64_t limit_ms);
 
 /* Unmounts whatever is on path (lazily when it is busy); nothing mounted is fine. */
 int rootfs_unmount(const char *path, struct err *err);

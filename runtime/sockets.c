@@ -118,10 +118,13 @@ int tcp_each(const char *netns, socket_each *each, void *arg)
 
 struct unix_walk {
 	const struct id_set *ours;
+	struct id_set peers; /* inodes */
 	uint64_t n;
+	char (*names)[UNIX_NAME_SIZE];
+	size_t max, n_names, named;
 };
 
-static void each_unix(void *arg, const struct nlmsghdr *m)
+static void each_ours(void *arg, const struct nlmsghdr *m)
 {
 	const struct unix_diag_msg *head = NLMSG_DATA(m);
 	struct unix_walk *walk = arg;
@@ -137,24 +140,82 @@ static void each_unix(void *arg, const struct nlmsghdr *m)
 		return;
 	memcpy(&inode, nl_data(peer), sizeof(inode));
 	/* 0: a connection that its listener has not accepted yet. */
-	if (inode && !id_set_has(walk->ours, inode))
+	if (inode && !id_set_has(walk->ours, inode)) {
 		walk->n++;
+		id_set_add(&walk->peers, inode);
+	}
 }
 
-uint64_t unix_count_external(const char *netns, const struct id_set *ours)
+static void add_name(struct unix_walk *walk, const char *name)
+{
+	for (size_t i = 0; i < walk->n_names; i++)
+		if (str_eq(walk->names[i], name))
+			return;
+	if (walk->n_names < walk->max)
+		str_copy(walk->names[walk->n_names++], UNIX_NAME_SIZE, name);
+}
+
+/* An abstract name begins with a NUL; what no terminal should see is replaced. */
+static void each_peer(void *arg, const struct nlmsghdr *m)
+{
+	const struct unix_diag_msg *head = NLMSG_DATA(m);
+	struct unix_walk *walk = arg;
+	char text[UNIX_NAME_SIZE] = "?";
+	const struct nlattr *name;
+	size_t len;
+	const void *attrs = nl_attrs(m, sizeof(*head), &len);
+
+	if (m->nlmsg_len < NLMSG_LENGTH(sizeof(*head)) ||
+	    !id_set_has(&walk->peers, head->udiag_ino))
+		return;
+	walk->named++;
+	name = nl_find(attrs, len, UNIX_DIAG_NAME, 1);
+	if (name) {
+		size_t n = nl_len(name) < sizeof(text) ? nl_len(name) : sizeof(text) - 1;
+
+		memcpy(text, nl_data(name), n);
+		text[n] = '\0';
+		if (!text[0])
+			text[0] = '@';
+		for (char *p = text; *p; p++)
+			if (*p < ' ' || *p == 0x7f)
+				*p = '?';
+	}
+	add_name(walk, text);
+}
+
+static bool dump_unix(const char *netns, uint32_t show, nl_each *each, struct unix_walk *walk)
 {
 	struct unix_diag_req head = {
-		.sdiag_family = AF_UNIX,
-		.udiag_states = ~0u,
-		.udiag_show = UDIAG_SHOW_PEER,
-	};
-	struct unix_walk walk = {.ours = ours};
+		.sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_show = show};
 	auto_nl struct nl nl = {.fd = -1};
 	struct nl_request q;
 
-	if (!ours->n || nl_open(NETLINK_SOCK_DIAG, netns, &nl, NULL) < 0)
-		return 0;
+	if (nl_open(NETLINK_SOCK_DIAG, netns, &nl, NULL) < 0)
+		return false;
 	nl_begin(&q, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &head, sizeof(head));
-	nl_dump(&nl, &q, each_unix, &walk);
+	return nl_dump(&nl, &q, each, walk) == 0;
+}
+
+uint64_t unix_external(const char *netns, const struct id_set *ours,
+		       char (*ret_names)[UNIX_NAME_SIZE], size_t max, size_t *ret_n)
+{
+	struct unix_walk walk = {.ours = ours, .names = ret_names, .max = max};
+
+	*ret_n = 0;
+	if (!ours->n)
+		return 0;
+	dump_unix(netns, UDIAG_SHOW_PEER, each_ours, &walk);
+	if (!walk.n)
+		return 0;
+	id_set_sort(&walk.peers);
+	/* A socket on a path is reached from any network namespace. */
+	dump_unix(netns, UDIAG_SHOW_NAME, each_peer, &walk);
+	if (walk.named < walk.peers.n)
+		dump_unix(NULL, UDIAG_SHOW_NAME, each_peer, &walk);
+	if (!walk.n_names)
+		add_name(&walk, "?");
+	*ret_n = walk.n_names;
+	id_set_done(&walk.peers);
 	return walk.n;
 }

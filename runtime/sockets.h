@@ -43,7 +43,10 @@ typedef void socket_each(void *arg, const struct inet_socket *sock);
 int tcp_each(const char *netns, socket_each *each, void *arg);
 
 /* How many unix sockets of ours (by inode) are connected to one that is not ours, in the network
- * namespace behind path (sock_diag(7), the peer's inode). 0 when the kernel does not tell. */
-uint64_t unix_count_external(const char *netns, const struct id_set *ours);
+ * namespace behind path (sock_diag(7), the peer's inode), and the different names of the first of
+ * those: a path, "@name", or "?" for one without a name. 0 when the kernel does not tell. */
+#define UNIX_NAME_SIZE 108
+uint64_t unix_external(const char *netns, const struct id_set *ours,
+		       char (*ret_names)[UNIX_NAME_SIZE], size_t max, size_t *ret_n);
 
 #endif

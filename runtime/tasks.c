@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -97,7 +96,7 @@ static void look_at_socket(struct scan *s, const char *proto, const struct inet_
 	if (sock->state == SOCKET_TIME_WAIT && tcp)
 		return;
 	/* In a namespace of its own, all are the container's, also those not accepted yet. */
-	if (!s->facts->own_netns && !id_set_has(&s->sockets, sock->inode))
+	if (!s->facts->own[CENSUS_net] && !id_set_has(&s->sockets, sock->inode))
 		return;
 	s->facts->inet_sockets++;
 	if (tcp && sock->state == SOCKET_ESTABLISHED)
@@ -137,25 +136,16 @@ static void look_at_locks(struct scan *s)
 			s->facts->file_locks++;
 }
 
-static void look_at_netns(struct scan *s, pid_t init)
+static void look_at_namespaces(struct scan *s, pid_t init, const struct census *census)
 {
-	auto_closedir DIR *proc = opendir("/proc");
-	struct stat own, host, st;
-	const struct dirent *e;
-	char path[NAME_SIZE * 5];
+	const struct census_row *own = census_find(census, init);
 
-	str_fmt(path, sizeof(path), "/proc/%d/ns/net", (int)init);
-	if (!proc || stat(path, &own) < 0)
-		return;
-	s->facts->own_netns = stat("/proc/1/ns/net", &host) < 0 || host.st_ino != own.st_ino;
-	while ((e = readdir(proc))) {
-		uint64_t pid;
-
-		if (!str_u64(e->d_name, 1, INT_MAX, &pid) || id_set_has(&s->pids, pid))
-			continue;
-		str_fmt(path, sizeof(path), "%s/ns/net", e->d_name);
-		if (fstatat(dirfd(proc), path, &st, 0) == 0 && st.st_ino == own.st_ino)
-			s->facts->foreign_in_netns++;
+	for (size_t k = 0; own && k < CENSUS_NAMESPACES; k++) {
+		s->facts->own[k] = own->ns[k] != census->host[k];
+		for (size_t i = 0; i < census->n; i++)
+			if (own->ns[k] && census->v[i].ns[k] == own->ns[k] &&
+			    !id_set_has(&s->pids, (uint64_t)census->v[i].pid))
+				s->facts->foreign[k]++;
 	}
 }
 
@@ -181,11 +171,13 @@ bool task_is_parked(pid_t pid)
 	return false;
 }
 
-int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err)
+int tasks_read(const struct cgroup *cgroup, pid_t init, const struct census *census,
+	       struct tasks_facts *ret, struct err *err)
 {
 	static const char *const tables[] = {"udp", "udp6", "tcp", "tcp6"};
 	auto_free pid_t *pids = mem_new(PROCESSES_MAX, sizeof(*pids));
 	struct scan s = {.facts = ret};
+	auto_census struct census taken = {0};
 	ssize_t n = cgroup_pids(cgroup, pids, PROCESSES_MAX);
 	size_t n_tables;
 	char netns[64];
@@ -202,13 +194,16 @@ int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret,
 		look_at_process(&s, pids[i]);
 	id_set_sort(&s.pids);
 	id_set_sort(&s.sockets);
-	look_at_netns(&s, init);
+	if (!census)
+		census_take(&taken);
+	look_at_namespaces(&s, init, census ? census : &taken);
 	str_fmt(netns, sizeof(netns), "/proc/%d/ns/net", (int)init);
 	n_tables = tcp_each(netns, look_at_tcp, &s) < 0 ? 4 : 2;
 	for (size_t i = 0; i < n_tables; i++)
 		look_at_table(&s, init, tables[i]);
 	look_at_locks(&s);
-	ret->external_unix = unix_count_external(netns, &s.sockets);
+	ret->external_unix = unix_external(netns, &s.sockets, ret->external_names, TASKS_SOCKETS,
+					   &ret->n_external_names);
 	id_set_done(&s.sockets);
 	id_set_done(&s.pids);
 	return 0;

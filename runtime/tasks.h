@@ -5,9 +5,11 @@
 #ifndef DROVER_RUNTIME_TASKS_H
 #define DROVER_RUNTIME_TASKS_H
 
+#include "runtime/census.h"
 #include "runtime/cgroup.h"
 
 #define TASKS_LISTENING 64
+#define TASKS_SOCKETS 8
 
 struct tasks_facts {
 	uint64_t processes;
@@ -19,16 +21,20 @@ struct tasks_facts {
 	uint64_t file_locks;
 	uint64_t inet_sockets; /* TCP and UDP sockets in its network namespace */
 	uint64_t tcp_established;
-	uint64_t external_unix;    /* unix sockets connected to a peer outside (best effort) */
-	uint64_t foreign_in_netns; /* processes outside the container in its network namespace */
-	bool own_netns;            /* not the network namespace of PID 1 */
+	uint64_t external_unix; /* unix sockets connected to a peer outside (best effort) */
+	char external_names[TASKS_SOCKETS][108]; /* of those peers: a path, "@name", "?" */
+	size_t n_external_names;
+	uint64_t foreign[CENSUS_NAMESPACES]; /* processes outside the container in its namespaces */
+	bool own[CENSUS_NAMESPACES];         /* not the namespace of PID 1 */
 	char listening[TASKS_LISTENING][64]; /* "tcp 0.0.0.0:80" */
 	size_t n_listening;
 };
 
-/* Looks at every process of the group. init is the container's first process (its network namespace
- * is the one that is looked at). Bounded: at most 4096 processes, 65536 descriptors. */
-int tasks_read(const struct cgroup *cgroup, pid_t init, struct tasks_facts *ret, struct err *err);
+/* Looks at every process of the group. init is the container's first process (its namespaces are
+ * those that are looked at); census NULL: takes one. Bounded: at most 4096 processes, 65536
+ * descriptors. */
+int tasks_read(const struct cgroup *cgroup, pid_t init, const struct census *census,
+	       struct tasks_facts *ret, struct err *err);
 
 /* Whether a process waits in the code that CRIU maps into it while it restores it, and has run no
  * instruction of its own yet. A CRIU that was killed leaves it so for ever, and its runtime calls

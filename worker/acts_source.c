@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "runtime/freezer.h"
 #include "runtime/repair.h"
+#include "worker/facts.h"
 #include "worker/logs.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#define TREE_LIMIT_MS 100 /* of counting its files, while other work waits */
 #define FREEZE_LIMIT_MS 10000
 #define THAW_LIMIT_MS 10000
 #define DUMP_LIMIT_MS 300000
@@ -122,10 +124,11 @@ static int begin_check(struct executor *x, struct mig *m, struct err *err)
 	if (!rc)
 		rc = read_net(x, m, err);
 	if (!rc)
-		rc = facts_container(x, driver_of(m), &m->container, &m->scratch, facts, err);
+		rc = facts_look(x, driver_of(m), &m->container, NULL, &m->scratch, facts, err);
 	if (rc)
 		return rc;
 	facts_net(&m->row.net, &m->scratch, net);
+	facts->tree_bytes = rootfs_bytes(&m->rootfs, TREE_LIMIT_MS);
 	m->answer.facts = facts;
 	m->answer.net = net;
 	m->answer.cpuinfo = (struct msg_bin){x->criu.cpuinfo, x->criu.cpuinfo_len};

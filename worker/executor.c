@@ -4,6 +4,7 @@
  * every turn, however busy the rest is. When the bus side is gone the executor ends, and whatever
  * was not released runs on: the next start finds the rest in the journal. */
 #include "worker/executor.h"
+#include "worker/facts.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -511,6 +512,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	if (x->stopping)
 		facts_bye(x, "told to stop");
 	recover_stop(x);
+	lookout_free(&x->lookout);
 	journal_close(&x->journal);
 	prover_free(&x->prover);
 	return x->stopping ? 0 : -1;

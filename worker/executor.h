@@ -91,8 +91,9 @@ struct executor {
 	char instance[ULID_SIZE];
 	uint64_t interval_ms; /* of beats */
 	uint64_t seq, revision, next_beat_ms, next_caps_ms;
-	int watch;         /* inotify on the runtimes' state directories */
-	uint64_t caps_sum; /* of the last capability record, to see a change */
+	struct lookout *lookout; /* worker/facts.h */
+	int watch;               /* inotify on the runtimes' state directories */
+	uint64_t caps_sum;       /* of the last capability record, to see a change */
 };
 
 /* Texts that live until the next answer is built. */
@@ -165,9 +166,6 @@ void facts_watched(struct executor *x, uint64_t now_ms); /* x->watch is readable
 void facts_beat(struct executor *x, uint64_t now_ms);
 void facts_caps(struct executor *x, uint64_t now_ms);
 void facts_bye(struct executor *x, const char *reason);
-int facts_container(struct executor *x, const struct runtime_driver *driver,
-		    const struct runtime_container *container, struct scratch **scratch,
-		    struct msg_container *ret, struct err *err);
 void facts_net(const struct net_state *net, struct scratch **scratch, struct msg_net *ret);
 
 /* Never returns before the worker is told to stop, or the bus side is gone: then -1. Returns the

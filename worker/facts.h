@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * What the files share that tell a coordinator what is here. */
+#ifndef DROVER_WORKER_FACTS_H
+#define DROVER_WORKER_FACTS_H
+
+#include "runtime/tasks.h"
+#include "worker/executor.h"
+
+/* Room for n texts and a NULL; zeroed. */
+const char **scratch_texts(struct scratch **scratch, size_t n);
+
+/* The look at one container, all of it: milliseconds. census may be NULL. Texts are in *scratch;
+ * migration and authority are as the journal has them now. -ERR when it has gone meanwhile. */
+int facts_look(struct executor *x, const struct runtime_driver *driver,
+	       const struct runtime_container *container, const struct census *census,
+	       struct scratch **scratch, struct msg_container *ret, struct err *err);
+
+/* Fills migration and authority, which are the journal's to say. */
+void facts_journal(struct executor *x, struct msg_container *ret);
+
+/* What is remembered of runtimes and containers between two looks. */
+struct lookout *lookout_new(void);
+void lookout_free(struct lookout **lookout);
+
+/* Fills the runtimes and containers of caps. A runtime is asked again only when its files or one of
+ * its containers has changed, a container is looked at again after some seconds, and only so many
+ * at a time: false when more are due already. */
+bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
+		  struct msg_caps *caps);
+
+#endif

@@ -19,6 +19,8 @@
 #define CONTAINERS_MAX 512
 #define RUNTIMES_MAX 8
 #define LOOK_EVERY_MS 10000
+#define YOUNG_MS 30000 /* one that was seen first so lately still opens what it needs */
+#define LOOK_YOUNG_MS 1500
 #define LIST_EVERY_MS 30000 /* asked anew though nothing shows that it must be */
 #define SLICE_MS 40         /* other work waits meanwhile */
 
@@ -29,7 +31,7 @@ struct seen {
 	pid_t pid;
 	uint64_t born;   /* start time of pid: another process may get its number */
 	uint64_t config; /* of config.json: when and which */
-	uint64_t looked_ms;
+	uint64_t first_ms, looked_ms;
 	bool here;
 	int frozen; /* descriptor of cgroup.freeze or freezer.state, -1 = none */
 	struct scratch *texts;
@@ -275,6 +277,13 @@ static void look(struct looking *g, struct runtime_seen *r, const struct runtime
 		s->ns[k] = row ? row->ns[k] : 0;
 }
 
+static bool is_due(const struct seen *s, uint64_t now_ms)
+{
+	bool young = now_ms - s->first_ms < YOUNG_MS;
+
+	return s->looked_ms && now_ms - s->looked_ms >= (young ? LOOK_YOUNG_MS : LOOK_EVERY_MS);
+}
+
 /* The first look at each comes before the next one at any, so that a new one shows at once. */
 static void look_at_all(struct looking *g, struct runtime_seen *r)
 {
@@ -282,13 +291,15 @@ static void look_at_all(struct looking *g, struct runtime_seen *r)
 		const struct runtime_container *c = &r->list.v[i];
 		struct seen *s = seen_of(r, c);
 
+		if (!s->first_ms || s->pid != c->pid)
+			s->first_ms = g->now_ms;
 		if (!same(s, c))
 			look(g, r, c, s);
 	}
 	for (struct seen *s = r->containers; s; s = s->next) {
 		size_t i = 0;
 
-		if (!s->looked_ms || g->now_ms - s->looked_ms < LOOK_EVERY_MS)
+		if (!is_due(s, g->now_ms))
 			continue;
 		if (clock_mono_ms() >= g->end_ms) {
 			g->behind = true;

@@ -37,6 +37,7 @@ int log_run(struct cli *cli);    /* a job's logs from its hosts */
 int follow_run(struct cli *cli); /* with progress until the job ends */
 int events_run(struct cli *cli); /* each event as it comes */
 int drain_run(struct cli *cli);  /* a plan, a question, then many moves with progress */
+int apply_run(struct cli *cli);  /* the same with the plan from a file */
 
 /* Commands that need no coordinator (cli/local.c). */
 int version_run(struct cli *cli);

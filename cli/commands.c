@@ -131,6 +131,19 @@ static const struct command commands[] = {
 		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn) | FLAG(at),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
+	{ .name = "apply", .group = GROUP_move,
+	  .help = "carry out a saved plan",
+	  .more = "FILE is what --save of evacuate, restore or rebalance wrote; a line taken out of "
+		  "it is a container that stays. The plan is refused when a host of it is down or "
+		  "was started again, or a container is not where it was.",
+	  .examples = {
+		{ "drover apply plan.json", "shows it and asks" },
+		{ "drover apply plan.json -y", "for scripts" } },
+	  .operands = { FILE_ARG },
+	  .flags = FLAGS_FORM | FLAG(reason) | FLAG(within) | FLAG(parallel) | FLAG(dryrun) |
+		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach),
+	  .timeout_ms = 30000, .run = apply_run, .print = plan_print },
+
 	{ .name = "pause", .group = GROUP_move,
 	  .help = "begin no more moves of an evacuation for now",
 	  .more = "Moves under way are finished. JOB is the host's name or the evacuation's id.",

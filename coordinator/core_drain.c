@@ -39,13 +39,14 @@ void core_show_drain(struct core *c, struct drain *drain, struct msg_reply *repl
 }
 
 /* The hosts that a request names, all of them known and none in another drain. */
-static int take_hosts(struct asked *a, struct drain *drain, struct err *err)
+static int take_hosts(struct asked *a, struct drain *drain, const struct msg_strs *hosts,
+		      struct err *err)
 {
-	const struct msg_strs one = {.v = (const char *[]){a->body->host}, .n = 1};
-	const struct msg_strs *hosts = a->body->hosts.n ? &a->body->hosts : &one;
 	const struct drain *other;
 	struct node *node;
 
+	if (!hosts->n)
+		return fail(err, ERR_usage, "no host is named");
 	if (hosts->n > DRAIN_HOSTS_MAX)
 		return fail(err, ERR_usage, "more than %d hosts", DRAIN_HOSTS_MAX);
 	for (size_t i = 0; i < hosts->n; i++) {
@@ -176,7 +177,7 @@ int core_ask_evacuate(struct asked *a, struct err *err)
 {
 	struct drain *drain = core_drain_add(a->c, a->id, "evacuate");
 
-	if (take_hosts(a, drain, err) || take_wishes(a, drain, err)) {
+	if (take_hosts(a, drain, &a->body->hosts, err) || take_wishes(a, drain, err)) {
 		drop_drain(a->c, drain);
 		return -err->code;
 	}
@@ -246,13 +247,97 @@ int core_ask_restore(struct asked *a, struct err *err)
 {
 	struct drain *drain = core_drain_add(a->c, a->id, "restore");
 
-	if (take_hosts(a, drain, err) || take_wishes(a, drain, err)) {
+	if (take_hosts(a, drain, &a->body->hosts, err) || take_wishes(a, drain, err)) {
 		drop_drain(a->c, drain);
 		return -err->code;
 	}
 	if (!a->body->no_return)
 		collect_guests(a->c, drain);
 	return plan_and_begin(a, drain, uncordon_all);
+}
+
+/* --- apply --- */
+
+/* The world must be as the plan found it: what it weighed is not true of another one. */
+static int still_holds(struct core *c, const struct msg_plan *plan, struct err *err)
+{
+	struct node *node;
+
+	for (size_t i = 0; i < plan->rooms.n; i++) {
+		const struct msg_room *room = &plan->rooms.v[i];
+
+		if (nodes_find_host(&c->nodes, given(room->host), &node, err))
+			return -err->code;
+		if (node->state != NODE_up)
+			return fail(err, ERR_refused, "%s is %s", node->id,
+				    node_state_name(node->state));
+		if (given(room->boot_id)[0] && !str_eq(room->boot_id, node->boot_id))
+			return fail(err, ERR_refused,
+				    "%s was started again since the plan was made", node->id);
+	}
+	for (size_t i = 0; i < plan->items.n; i++) {
+		const struct msg_item *item = &plan->items.v[i];
+		const struct msg_container *ct;
+
+		if (nodes_find_host(&c->nodes, given(item->source), &node, err))
+			return -err->code;
+		ct = node_container(node, given(item->container));
+		if (!ct || container_is_copy(ct) || !str_eq(ct->status, "running"))
+			return fail(err, ERR_refused, "%s does not run on %s any more",
+				    given(item->container), node->id);
+	}
+	return 0;
+}
+
+static void take_items(struct core *c, struct drain *drain, const struct msg_plan *plan)
+{
+	for (size_t i = 0; i < plan->items.n && drain->n_items < DRAIN_ITEMS_MAX; i++) {
+		const struct msg_item *view = &plan->items.v[i];
+		const struct node *node = nodes_find(&c->nodes, view->source);
+		const struct msg_container *ct = node_container(node, view->container);
+		struct drain_item *item;
+
+		if (!given(view->target)[0])
+			continue; /* the plan left it where it is */
+		item = drain_add(drain);
+		str_copy(item->container, sizeof(item->container), ct->id);
+		str_copy(item->runtime, sizeof(item->runtime), ct->runtime);
+		str_copy(item->source, sizeof(item->source), node->id);
+		str_copy(item->home, sizeof(item->home), view->target);
+		item->rss_bytes = ct->rss_bytes;
+	}
+}
+
+static void prepare_nothing(struct core *c, struct drain *drain)
+{
+	(void)c;
+	(void)drain;
+}
+
+int core_ask_apply(struct asked *a, struct err *err)
+{
+	static const char *const kinds[] = {"evacuate", "restore", "rebalance"};
+	const struct msg_plan *plan = a->body->saved;
+	bool known = false;
+	struct drain *drain;
+
+	for (size_t i = 0; plan && i < ARRAY_LEN(kinds); i++)
+		known |= str_eq(plan->kind, kinds[i]);
+	if (!known)
+		return fail(err, ERR_usage, "this is no plan of evacuate, restore or rebalance");
+	if (still_holds(a->c, plan, err))
+		return err_fix(err, "make the plan anew");
+	drain = core_drain_add(a->c, a->id, plan->kind);
+	if ((plan->hosts.n && take_hosts(a, drain, &plan->hosts, err)) ||
+	    take_wishes(a, drain, err)) {
+		drop_drain(a->c, drain);
+		return -err->code;
+	}
+	take_items(a->c, drain, plan);
+	return plan_and_begin(a, drain,
+			      str_eq(plan->kind, "evacuate")  ? cordon_all
+			      : str_eq(plan->kind, "restore") ? uncordon_all
+							      : prepare_nothing);
 }
 
 /* --- one whose time has come --- */

@@ -383,6 +383,7 @@ static const struct {
 	{"ping", ask_version},
 	{"evacuate", core_ask_evacuate},
 	{"restore", core_ask_restore},
+	{"apply", core_ask_apply},
 	{"pause", core_ask_pause},
 	{"resume", core_ask_resume},
 };

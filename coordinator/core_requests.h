@@ -39,6 +39,7 @@ int core_check_skips(const struct msg_strs *skip, struct err *err);
 
 int core_ask_evacuate(struct asked *a, struct err *err);
 int core_ask_restore(struct asked *a, struct err *err);
+int core_ask_apply(struct asked *a, struct err *err);
 int core_ask_pause(struct asked *a, struct err *err);
 int core_ask_resume(struct asked *a, struct err *err);
 

@@ -123,6 +123,7 @@ static struct msg_room room_view(const struct drain_room *room)
 {
 	return (struct msg_room){
 		.host = room->host,
+		.boot_id = room->boot_id,
 		.containers = room->containers,
 		.containers_after = room->containers_after,
 		.hot = room->hot,
@@ -247,6 +248,7 @@ static void replay_rooms(struct drain *drain, const struct msg_plan *plan)
 		struct drain_room *room = &drain->rooms[i];
 
 		str_copy(room->host, sizeof(room->host), view->host);
+		str_copy(room->boot_id, sizeof(room->boot_id), view->boot_id);
 		room->containers = view->containers;
 		room->containers_after = view->containers_after;
 		room->hot = view->hot;

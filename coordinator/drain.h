@@ -72,7 +72,7 @@ struct drain_item {
 };
 
 struct drain_room {
-	char host[NAME_SIZE];
+	char host[NAME_SIZE], boot_id[37];
 	uint64_t containers, containers_after, available, available_after;
 	double hot, hot_after;
 };

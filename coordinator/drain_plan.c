@@ -228,6 +228,7 @@ static struct drain_room *room_of(struct core *c, struct drain *drain, const cha
 	str_copy(room->host, sizeof(room->host), host);
 	if (!node)
 		return room;
+	str_copy(room->boot_id, sizeof(room->boot_id), node->boot_id);
 	room->containers = room->containers_after = core_count_places(node);
 	room->hot = room->hot_after = node->load_known ? node_hot(node) : 0;
 	if (node->beat)

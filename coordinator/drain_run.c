@@ -361,6 +361,8 @@ static void sum_up(struct drain *drain)
 	else if (str_eq(drain->kind, "evacuate"))
 		str_fmt(drain->note, sizeof(drain->note), "%s %s empty", hosts,
 			drain->n_hosts == 1 ? "is" : "are");
+	else if (!str_eq(drain->kind, "restore"))
+		str_fmt(drain->note, sizeof(drain->note), "all moves are done");
 	else
 		str_fmt(drain->note, sizeof(drain->note), "%s %s back what %s", hosts,
 			drain->n_hosts == 1 ? "has" : "have",

@@ -342,12 +342,13 @@
 	F(str, 15, mode, 15) \
 	F(u64, 16, parallel) \
 	F(str, 17, user, 63)           /* who asked, as the CLI believes; for the audit */ \
-	F(str, 18, plan, 262143)       /* saved plan */ \
+	/* 18 reserved: a plan as text */ \
 	F(flag,19, dry_run) \
 	F(flag,20, no_return)          /* restore: only uncordon */ \
 	F(u64, 30, offset)             /* job, mode log: from this byte of the log on */ \
 	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */ \
-	F(u64, 32, at_ms)              /* wall clock when an evacuation is to begin */
+	F(u64, 32, at_ms)              /* wall clock when an evacuation is to begin */ \
+	F(obj, 33, saved, plan)         /* apply: what is to be done, from a file */
 
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
@@ -518,7 +519,8 @@
 	F(f64, 4, hot)                 /* 0..1, the fullest resource */ \
 	F(f64, 5, hot_after) \
 	F(u64, 6, mem_available_bytes) \
-	F(u64, 7, mem_available_after)
+	F(u64, 7, mem_available_after) \
+	F(str, 8, boot_id, 36)         /* apply: refused when it is another one by then */
 
 /* Many moves under one id: an evacuation, a restore, a rebalancing. */
 #define MSG_plan(F) \

@@ -180,6 +180,17 @@ teardown() {
 	[ "$(lab exec ctl jq -r '.kind, (.items | length)' /tmp/plan.json | tr '\n' ' ')" = "evacuate 10 " ]
 	[ "$(here alpha)" = "${all[*]} " ]
 	[ "$(drover hosts --json | jq -r '.[] | select(.id == "alpha") | .cordoned // false')" = false ]
+	# Less all but one container: that one goes, as the plan says.
+	lab exec ctl sh -c 'jq ".items |= map(select(.container == \"c4\")) | .kind = \"rebalance\" |
+		.hosts = []" /tmp/plan.json >/tmp/one.json'
+	plan apply /tmp/one.json -y
+	[ "$code" = 0 ]
+	[ "$(states)" = "moved 1" ]
+	[ "$(truth | awk '$1 == "c4" { print $2 }')" = "$(lab exec ctl jq -r '.items[0].target' /tmp/one.json)" ]
+	plan apply /tmp/plan.json -y
+	[ "$code" = 3 ]
+	grep -q "c4 does not run on alpha any more" "$BATS_TEST_TMPDIR/errors"
+	drover migrate c4 --to alpha
 }
 
 @test "what cannot move stays and is named; the others go" {

@@ -571,6 +571,39 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	end(&f);
 }
 
+static void a_saved_plan_is_applied_while_it_holds(void **state)
+{
+	const char *v[] = {"alpha"};
+	struct msg *saved;
+	struct fleet f;
+
+	(void)state;
+	start(&f, 4);
+	ask(&f, (struct msg_request){.command = "evacuate", .hosts = {v, 1}, .dry_run = true});
+	saved = mem_take(f.last);
+	ask(&f, (struct msg_request){.command = "migrate", .container = "c1", .host = "beta"});
+	run(&f, 10000);
+	ask(&f,
+	    (struct msg_request){
+		    .command = "apply", .saved = saved->reply->plan, .yes = true, .follow = true});
+	assert_int_equal(f.last->reply->code, ERR_refused);
+	assert_string_equal(f.last->reply->error, "c1 does not run on alpha any more");
+	ask(&f, (struct msg_request){.command = "migrate", .container = "c1", .host = "alpha"});
+	run(&f, 10000);
+	ask(&f,
+	    (struct msg_request){
+		    .command = "apply", .saved = saved->reply->plan, .yes = true, .follow = true});
+	run(&f, 60000);
+	assert_int_equal(f.last->reply->code, 0);
+	assert_int_equal(guests_on(&f, 0), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(
+			hosts[guest_of(&f, saved->reply->plan->items.v[i].container)->host],
+			saved->reply->plan->items.v[i].target);
+	msg_free(&saved);
+	end(&f);
+}
+
 static void one_begins_at_its_time(void **state)
 {
 	const char *v[] = {"alpha"};
@@ -630,6 +663,7 @@ int main(void)
 		cmocka_unit_test(the_deadline_stops_the_queue_and_no_container),
 		cmocka_unit_test(hosts_that_are_emptied_take_nothing),
 		cmocka_unit_test(guests_come_home_unless_they_moved_on),
+		cmocka_unit_test(a_saved_plan_is_applied_while_it_holds),
 		cmocka_unit_test(one_begins_at_its_time),
 		cmocka_unit_test(one_at_a_time_on_a_host),
 	};

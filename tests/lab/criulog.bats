@@ -37,7 +37,8 @@ forced() {
 
 setup_file() {
 	export DROVER_LAB=$BATS_FILE_TMPDIR/lab
-	lab up 2 --set "worker.allow_binds=/srv/out,/dev/fuse" --set worker.allow_privileged=yes
+	lab up 2 --set "worker.allow_binds=/srv/out,/dev/fuse" --set worker.allow_privileged=yes \
+		--set worker.allow_devices=/dev
 	lab ct beta seed --no-start
 	lab ct-rm beta seed
 	lab exec beta mkdir -p /srv/out

@@ -35,6 +35,7 @@ void cli_interrupt_reset(void);
 int ask_run(struct cli *cli);    /* one question; again and again with --watch */
 int log_run(struct cli *cli);    /* a job's logs from its hosts */
 int follow_run(struct cli *cli); /* with progress until the job ends */
+int force_run(struct cli *cli);  /* asks the person, signs, then follows the job (cli/force.c) */
 int events_run(struct cli *cli); /* each event as it comes */
 int drain_run(struct cli *cli);  /* a plan, a question, then many moves with progress */
 int apply_run(struct cli *cli);  /* the same with the plan from a file */

@@ -16,6 +16,7 @@ TEXT_STR(job_runs_on, job, runs_on)
 TEXT_STR(job_user, job, user)
 TEXT_STR(job_error, job, error)
 TEXT_STR(job_runtime, job, runtime)
+TEXT_STR(job_forced, job, forced)
 TEXT_U64(job_attempt, job, attempt)
 TEXT_TIME(job_started, job, started_ms)
 TEXT_TIME(job_finished, job, finished_ms)
@@ -29,6 +30,16 @@ TEXT_OF(job_score, job, if (r->score > 0) cell_set(cell, "%.1f", r->score))
 TEXT(job_short)
 {
 	cell_set(cell, "%s", id_tail(((const struct msg_job *)record)->id));
+}
+
+/* What went wrong; or that all went as a person wanted it, which is as good to know. */
+TEXT(job_note)
+{
+	const struct msg_job *r = record;
+	bool forced = r->forced && *r->forced;
+
+	cell_set(cell, "%s%s%s%s", forced ? "forced: " : "", forced ? r->forced : "",
+		 forced && r->error && *r->error ? "; " : "", r->error ? r->error : "");
 }
 
 TEXT(job_state)
@@ -122,6 +133,7 @@ static const struct column job_columns[] = {
 	{ "took",      "finished_ms",         job_took,      COLUMN_RIGHT | COLUMN_WIDE },
 	{ "user",      "user",                job_user,      COLUMN_WIDE },
 	{ "error",     "error",               job_error,     COLUMN_ASKED | COLUMN_WRAP },
+	{ "forced",    "forced",              job_forced,    COLUMN_ASKED | COLUMN_WRAP },
 	{ "waiting-for", "waiting_for",       job_waiting,   COLUMN_WRAP },
 };
 
@@ -148,7 +160,8 @@ static const struct column history_columns[] = {
 	{ "rounds",    "rounds",              job_rounds,    COLUMN_RIGHT | COLUMN_WIDE },
 	{ "took",      "started_ms",          job_took,      COLUMN_RIGHT },
 	{ "user",      "user",                job_user,      COLUMN_WIDE },
-	{ "error",     "error",               job_error,     COLUMN_WRAP },
+	{ "error",     "error",               job_note,      COLUMN_WRAP },
+	{ "forced",    "forced",              job_forced,    COLUMN_ASKED | COLUMN_WRAP },
 };
 
 const struct noun noun_history = {

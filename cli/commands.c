@@ -203,6 +203,26 @@ static const struct command commands[] = {
 	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(reason), .run = ask_run,
 	  .print = job_print },
 
+	{ .name = "force", .group = GROUP_move,
+	  .help = "decide a HELD job when the other host is off for good",
+	  .more = "A job is HELD while one of its two hosts is silent at the moment of the "
+		  "handover: nobody runs the container, and only that host's word could say who "
+		  "may. When it is off for good, a person decides instead: --owner source thaws "
+		  "the frozen original, --owner target starts the restored copy (it stays armed "
+		  "for twice worker.hold). A job that ended as LOST is given back to its source "
+		  "in the same way, with the memory of the moment of its freeze.\n"
+		  "THE OTHER HOST MUST BE OFF: unplugged, not just silent. Should it still run, "
+		  "the container runs twice. drover refuses while it hears that host, asks for its "
+		  "name, and has the decision signed by an operator of the roster, which the owner's "
+		  "worker checks. Who, why and when is kept in the history.",
+	  .examples = {
+		{ "drover force web --owner source --reason 'beta has burnt out'", "asks for beta's name" },
+		{ "drover force web --owner source --confirm beta --reason 'power supply of beta' --json", "in a script" },
+		{ "drover force web --owner target --confirm alpha --reason 'alpha is in repair'", "start the restored copy" } },
+	  .operands = { JOB },
+	  .flags = FLAGS_FORM | FLAG(owner) | FLAG(why) | FLAG(confirm) | FLAG(key),
+	  .run = force_run, .print = migrate_print },
+
 	{ .name = "history", .group = GROUP_look,
 	  .help = "past migrations with their figures",
 	  .more = "Newest first: predicted and measured downtime stand side by side.",

@@ -49,6 +49,9 @@ struct invocation {
 	const char *save_file;
 	const char *word;
 	const char *second_word;
+	const char *owner;
+	const char *confirm;
+	const char *key;
 };
 
 /* How a value is written and checked. */
@@ -104,6 +107,14 @@ enum value_kind {
 	  "copies that a migration holds too") \
 	X(reason,    'm', "message",   "TEXT", VALUE_text,     AT(request.reason), NULL, 255, \
 	  "why, for those who look later") \
+	X(why,       0,  "reason",     "TEXT", VALUE_text,     AT(request.reason), NULL, 255, \
+	  "why; it is signed, and kept in the history") \
+	X(owner,     0,  "owner",      "SIDE", VALUE_name,     AT(owner), "source target", 6, \
+	  "who has the container from now on: source or target") \
+	X(confirm,   0,  "confirm",    "HOST", VALUE_host,     AT(confirm), NULL, 63, \
+	  "the host that is off, where there is no terminal to type it on") \
+	X(key,       0,  "key",        "FILE", VALUE_file,     AT(key), NULL, 4095, \
+	  "the operator's key file; default: key in [cli]") \
 	X(replace,   0,  "force",      NULL,   VALUE_flag,     AT(request.force), NULL, 0, \
 	  "replace a file that is there") \
 	X(public,    0,  "public",     NULL,   VALUE_flag,     AT(public_only), NULL, 0, \

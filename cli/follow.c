@@ -35,7 +35,7 @@ struct follow {
 static bool json_events(const struct cli *cli)
 {
 	return cli->in.format == FORMAT_json &&
-	       (cli->in.events || !str_eq(cli->in.command->name, "migrate"));
+	       (cli->in.events || cli->in.command->print != migrate_print);
 }
 
 static void erase(struct follow *follow)

@@ -47,6 +47,7 @@ static const struct {
 	{ "rollback", "",       "undo",     "undoing: it goes on at the source" },
 	{ "withdraw", "",       "undo",     "undoing: the target drops its copy" },
 	{ "giveback", "",       "undo",     "undoing: the target gave it back to the source" },
+	{ "force",   "",        "force",    "frozen: a person has decided; the owner takes it" },
 	{ "report",  "",        "ask",      "asking both hosts what they know" },
 	{ "",        "",        "queued",   "waiting for its turn" },
 };

@@ -53,6 +53,8 @@ int job_exit_code(const struct msg_job *job)
 		return err_exit_code(ERR_held);
 	if (str_eq(job->outcome, "LOST"))
 		return err_exit_code(ERR_lost);
+	if (job->forced && *job->forced)
+		return 0; /* a person wanted it so */
 	return str_eq(job->outcome, "STAYED") ? err_exit_code(ERR_io) : 0;
 }
 
@@ -191,6 +193,7 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 			style_end(style), job->source ? job->source : "?",
 			job->target ? job->target : "?");
 	line_print(out, "  waits for  ", job->waiting_for);
+	line_print(out, "  forced     ", job->forced);
 	if (job->figures && job->figures->frozen_us)
 		print_downtime(out, style, job);
 	if (job->figures)

@@ -158,6 +158,21 @@ static int ask_cancel(struct asked *a, struct err *err)
 	return rc;
 }
 
+static int ask_force(struct asked *a, struct err *err)
+{
+	struct job *job;
+	int rc = find_job(a, &job, err);
+
+	if (!rc)
+		rc = migrate_force(a->c, job, a->body, err);
+	if (rc)
+		return rc;
+	a->reply.final = false;
+	core_follow(a->c, a->client, a->request, job);
+	core_reply_job(a->c, a->client, a->request, job, false, false);
+	return 0;
+}
+
 static int ask_watch(struct asked *a, struct err *err)
 {
 	struct msg_request everything = {0};
@@ -376,6 +391,7 @@ static const struct {
 	{"job", ask_job},
 	{"watch", ask_watch},
 	{"cancel", ask_cancel},
+	{"force", ask_force},
 	{"history", ask_history},
 	{"cordon", ask_cordon},
 	{"uncordon", ask_uncordon},

@@ -167,6 +167,8 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.log = text->log,
 		.score = job->score,
 		.held_ms = job->held_wall_ms,
+		.forced = job->forced,
+		.forced_ms = job->forced_ms,
 		.waiting_for = text->waiting,
 	};
 	if (job->bytes_s && job->total_bytes > job->done_bytes)
@@ -242,6 +244,8 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	job->predicted_frozen_ms = view->predicted_frozen_ms;
 	job->score = view->score;
 	job->held_wall_ms = view->held_ms;
+	str_copy(job->forced, sizeof(job->forced), view->forced);
+	job->forced_ms = view->forced_ms;
 	if (view->figures)
 		job->figures = *view->figures;
 	job_set_reasons(job, view->reasons.v, view->reasons.n);

@@ -50,6 +50,8 @@ struct job {
 	uint64_t started_ms, finished_ms; /* wall clock */
 	uint64_t predicted_frozen_ms;
 	double score;
+	char forced[512]; /* a person's decision as history tells it, or "" */
+	uint64_t forced_ms;
 	struct msg_figures figures;
 	struct msg *work;    /* ask: the working set */
 	struct msg *reasons; /* answer with reasons: what a check said, or NULL */

@@ -47,6 +47,11 @@ static void fill_carried(const struct job *job, unsigned carries, struct msg_ask
 		ask->reason = work->reason;
 	if (carries & CARRY_skip)
 		ask->skip = work->skip;
+	if (carries & CARRY_force) {
+		ask->operator= work->operator;
+		ask->reason = work->reason;
+		ask->proof = work->statement;
+	}
 }
 
 static void send_ask(struct core *c, struct job *job, enum party party)
@@ -145,9 +150,10 @@ static void begin_stage(struct core *c, struct job *job)
 static void finish(struct core *c, struct job *job)
 {
 	struct node *target = nodes_find(&c->nodes, job->target);
+	bool first = !job->finished_ms; /* LOST may be forced, and end again */
 
 	job->finished_ms = c->now.wall_ms;
-	if (target && (job->outcome == OUTCOME_moved || job->failed > STAGE_reserve)) {
+	if (target && first && (job->outcome == OUTCOME_moved || job->failed > STAGE_reserve)) {
 		target->moves++;
 		target->moves_failed += job->outcome != OUTCOME_moved;
 	}
@@ -193,8 +199,10 @@ static void hold_back(struct core *c, struct job *job)
 		job_node(job, party), stage_name(job->stage),
 		(c->now.mono_ms - job->entered_ms) / 1000, job->container, job->source, job->target,
 		job_node(job, party));
-	str_fmt(job->fix, sizeof(job->fix), "bring %s back: the job goes on by itself",
-		job_node(job, party));
+	str_fmt(job->fix, sizeof(job->fix),
+		"bring %s back: the job goes on by itself; when it is off for good: drover force "
+		"%s --owner %s --reason …",
+		job_node(job, party), job->container, party == PARTY_source ? "target" : "source");
 	migrate_settle(c, job, OUTCOME_held, "");
 }
 

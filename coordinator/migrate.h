@@ -52,6 +52,12 @@ uint64_t migrate_next_ms(const struct job *job);
 /* -ERR_refused from release on. */
 int migrate_cancel(struct core *c, struct job *job, const char *reason, struct err *err);
 
+/* An operator's signed word decides a job that is held (migrate_force.c): the request names the
+ * owner and, once more, the host that is off. -ERR_refused while that host may live, and for a job
+ * that waits for nobody; -ERR_unreachable when the owner cannot be asked. */
+int migrate_force(struct core *c, struct job *job, const struct msg_request *request,
+		  struct err *err);
+
 /* --- for the files of the machine --- */
 
 void migrate_enter(struct core *c, struct job *job, enum stage stage);
@@ -90,6 +96,20 @@ void migrate_unhold(struct job *job);
 /* For stages that only need every answer. */
 void migrate_collect(struct core *c, struct job *job, enum party party,
 		     const struct msg_answer *answer);
+
+/* --- migrate_force.c: answers in the stages that a person's word leads to --- */
+void migrate_takeback_done(struct core *c, struct job *job, enum party party,
+			   const struct msg_answer *answer);
+void migrate_takeback_refused(struct core *c, struct job *job, enum party party,
+			      const struct msg_answer *answer);
+void migrate_overrule_refused(struct core *c, struct job *job, enum party party,
+			      const struct msg_answer *answer);
+void migrate_takeover_done(struct core *c, struct job *job, enum party party,
+			   const struct msg_answer *answer);
+void migrate_takeover_refused(struct core *c, struct job *job, enum party party,
+			      const struct msg_answer *answer);
+void migrate_retire_refused(struct core *c, struct job *job, enum party party,
+			    const struct msg_answer *answer);
 
 /* --- migrate_pick.c --- */
 

@@ -311,14 +311,25 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 }
 
 static answer_fn *const done[STAGE_COUNT] = {
-	[STAGE_check] = check_done,       [STAGE_admit] = admit_done,
-	[STAGE_reserve] = reserve_done,   [STAGE_sync] = sync_done,
-	[STAGE_hold] = hold_done,         [STAGE_arm] = arm_done,
-	[STAGE_release] = release_done,   [STAGE_start] = start_done,
-	[STAGE_retire] = migrate_collect, [STAGE_clean] = migrate_collect,
-	[STAGE_forget] = migrate_collect, [STAGE_unreserve] = migrate_collect,
-	[STAGE_rollback] = undo_done,     [STAGE_withdraw] = undo_done,
-	[STAGE_giveback] = undo_done,     [STAGE_tidy] = migrate_collect,
+	[STAGE_check] = check_done,
+	[STAGE_admit] = admit_done,
+	[STAGE_reserve] = reserve_done,
+	[STAGE_sync] = sync_done,
+	[STAGE_hold] = hold_done,
+	[STAGE_arm] = arm_done,
+	[STAGE_release] = release_done,
+	[STAGE_start] = start_done,
+	[STAGE_retire] = migrate_collect,
+	[STAGE_clean] = migrate_collect,
+	[STAGE_forget] = migrate_collect,
+	[STAGE_unreserve] = migrate_collect,
+	[STAGE_rollback] = undo_done,
+	[STAGE_withdraw] = undo_done,
+	[STAGE_giveback] = undo_done,
+	[STAGE_tidy] = migrate_collect,
+	[STAGE_takeback] = migrate_takeback_done,
+	[STAGE_overrule] = migrate_collect,
+	[STAGE_takeover] = migrate_takeover_done,
 };
 
 /* --- any answer --- */

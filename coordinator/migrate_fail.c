@@ -92,7 +92,8 @@ void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const
 			    job->work->ask->container_facts, c->now.mono_ms);
 		core_mark(c, nodes_find(&c->nodes, job->source));
 		core_mark(c, nodes_find(&c->nodes, job->target));
-		learn(c, job);
+		if (!job->forced[0]) /* it was frozen for as long as a person needed */
+			learn(c, job);
 	}
 }
 
@@ -106,6 +107,10 @@ int migrate_cancel(struct core *c, struct job *job, const char *reason, struct e
 	if (!stage_before_release(job->stage)) {
 		fail(err, ERR_refused, "job %s is at %s, past the point where %s can go back",
 		     job->id, stage_name(job->stage), job->container);
+		if (job->outcome == OUTCOME_held)
+			return err_fix(err,
+				       "bring the silent host back, or, when it is off for good, "
+				       "see drover force --help");
 		return err_fix(err, "it ends as MOVED; migrate it back then");
 	}
 	job->cancelled = true;

@@ -9,6 +9,9 @@
  *     └ forget┘    unreserve    └─ rollback ─┘    withdraw  giveback
  *         │            └──────────────┴──────────────┴─────────┴──▶ tidy → done
  *         └──▶ done
+ *
+ *   HELD, and an operator decides (migrate_force.c):
+ *     takeback → overrule → tidy → done        takeover → retire → clean → done
  */
 #ifndef DROVER_COORDINATOR_STEPS_H
 #define DROVER_COORDINATOR_STEPS_H
@@ -35,6 +38,7 @@ enum carry {
 	CARRY_proof = 64,
 	CARRY_reason = 128,
 	CARRY_skip = 256,
+	CARRY_force = 512, /* operator, reason, and the statement as proof */
 };
 
 #define STAGE_SECOND 1000u
@@ -80,7 +84,13 @@ enum carry {
 	X(giveback,  abort,   CARRY_proof | CARRY_reason, refuse, CARRY_reason, \
 	  0, 0, endless, tidy, none, ok, true) \
 	X(tidy,      clean,   0, clean, 0, \
-	  0, STAGE_DAY, endless, done, none, ok, false)
+	  0, STAGE_DAY, endless, done, none, ok, false) \
+	X(takeback,  force,   CARRY_force, none, 0, \
+	  0, 0, endless, overrule, none, ok, true) \
+	X(overrule,  none,    0, refuse, CARRY_reason, \
+	  0, STAGE_DAY, endless, tidy, none, ok, false) \
+	X(takeover,  none,    0, force, CARRY_force, \
+	  0, 0, endless, retire, none, ok, true)
 /* clang-format on */
 
 enum stage {

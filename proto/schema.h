@@ -34,7 +34,8 @@
 	X(abort,   11, "S")  /* before RELEASED: thaw; after it only with a REFUSED proof */ \
 	X(refuse,  12, "T")  /* REFUSED: kill what was armed, drop what was reserved */ \
 	X(report,  13, "ST") /* what the journal says of this migration; changes nothing */ \
-	X(log,     14, "ST") /* the tail of the dump or restore log */
+	X(log,     14, "ST") /* the tail of the dump or restore log */ \
+	X(force,   15, "ST") /* an operator says that the other host is off: this side has it */
 
 /* One value for one network address or route is text: "10.0.0.2/24", "default via 10.0.0.1". */
 #define MSG_net(F) \
@@ -241,6 +242,8 @@
 	F(obj, 23, container_facts, container) \
 	F(u64, 24, bandwidth)          /* bytes/s this move may use, 0 = no limit */ \
 	F(u64, 25, rounds)             /* most pre-copy rounds */ \
+	F(str, 26, operator, 63)       /* force: who has signed it, proto/force.h */ \
+	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \
 	F(u64, 28, offset)             /* log: from this byte on */
 
 #define MSG_ack(F) \
@@ -345,6 +348,9 @@
 	/* 18 reserved: a plan as text */ \
 	F(flag,19, dry_run) \
 	F(flag,20, no_return)          /* restore: only uncordon */ \
+	F(str, 21, operator, 63)       /* force: who signs, */ \
+	F(bin, 22, statement, 128)     /* … the signature, */ \
+	F(str, 23, owner, 15)          /* … and who shall have the container: source or target */ \
 	F(u64, 30, offset)             /* job, mode log: from this byte of the log on */ \
 	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */ \
 	F(u64, 32, at_ms)              /* wall clock when an evacuation is to begin */ \
@@ -428,6 +434,8 @@
 	F(f64, 30, score) \
 	F(str, 31, waiting_for, 255) \
 	F(u64, 32, held_ms)            /* wall clock when the source answered hold */ \
+	F(str, 33, forced, 511)        /* who gave it to whom, and why; empty = nobody had to */ \
+	F(u64, 34, forced_ms) \
 	F(str, 35, log_host, 63)       /* whose log this is a piece of, empty: what is kept here */ \
 	F(str, 36, log_name, 31) \
 	F(u64, 37, log_offset) \

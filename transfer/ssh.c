@@ -277,15 +277,17 @@ void ssh_free(struct ssh **sp)
 	*sp = NULL;
 }
 
+/* All of it: while some is left unread, libssh2 does not tell the end of the stream. */
 static void hear(struct ssh *ssh)
 {
 	size_t used = strlen(ssh->said);
 	char buf[256];
-	ssize_t n = libssh2_channel_read_stderr(ssh->channel, buf, sizeof(buf));
+	ssize_t n;
 
-	for (ssize_t i = 0; i < n && used < sizeof(ssh->said) - 1; i++)
-		if ((unsigned char)buf[i] >= ' ' && buf[i] != 0x7f)
-			ssh->said[used++] = buf[i];
+	while ((n = libssh2_channel_read_stderr(ssh->channel, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n && used < sizeof(ssh->said) - 1; i++)
+			if ((unsigned char)buf[i] >= ' ' && buf[i] != 0x7f)
+				ssh->said[used++] = buf[i];
 	ssh->said[used] = '\0';
 }
 
@@ -325,6 +327,8 @@ static int ssh_read(struct wire *wire, void *data, size_t size, size_t *ret_len,
 	ssize_t n = libssh2_channel_read(ssh->channel, data, size);
 
 	*ret_len = 0;
+	if (n <= 0)
+		hear(ssh);
 	if (n > 0)
 		*ret_len = (size_t)n;
 	else if (n == 0 && libssh2_channel_eof(ssh->channel))

@@ -26,7 +26,8 @@ struct tell {
 struct told {
 	uint32_t magic;
 	char migration[ULID_SIZE];
-	char state[16]; /* of the target's journal */
+	char state[16]; /* of the target's journal; empty: its host is up, its worker said nothing
+			 */
 	uint32_t code;  /* enum err_code */
 	uint32_t proof_len;
 	uint8_t proof[64];

@@ -137,15 +137,19 @@ static int texts(const struct msg_ask *ask, struct wire_ask *to, struct err *err
 		char *to;
 		size_t size;
 		const char *from, *name;
-	} rows[] = {
-		{to->migration, sizeof(to->migration), ask->migration, "migration"},
-		{to->container, sizeof(to->container), ask->container, "container"},
-		{to->source, sizeof(to->source), ask->source, "source"},
-		{to->target, sizeof(to->target), ask->target, "target"},
-		{to->runtime, sizeof(to->runtime), ask->runtime, "runtime"},
-		{to->bundle, sizeof(to->bundle), ask->bundle, "bundle"},
-		{to->peer_address, sizeof(to->peer_address), ask->peer_address, "peer_address"},
-		{to->reason, sizeof(to->reason), ask->reason, "reason"},
+	} rows[] = {{to->migration, sizeof(to->migration), ask->migration, "migration"},
+		    {to->container, sizeof(to->container), ask->container, "container"},
+		    {to->source, sizeof(to->source), ask->source, "source"},
+		    {to->target, sizeof(to->target), ask->target, "target"},
+		    {to->runtime, sizeof(to->runtime), ask->runtime, "runtime"},
+		    {to->bundle, sizeof(to->bundle), ask->bundle, "bundle"},
+		    {to->peer_address, sizeof(to->peer_address), ask->peer_address, "peer_address"},
+		    {to->reason, sizeof(to->reason), ask->reason, "reason"},
+		    {
+			    to->operator,
+			    sizeof(to->operator),
+			    ask->operator,
+			    "operator" },
 	};
 	int rc = 0;
 

@@ -209,7 +209,7 @@ static uint64_t give_up_at(const struct executor *x, uint8_t state)
 static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
 {
 	uint8_t state_before = m->row.state, settled_before = m->row.settled;
-	uint8_t gave_up_before = m->row.gave_up;
+	uint8_t gave_up_before = m->row.gave_up, forced_before = m->row.forced;
 	uint64_t until_before = m->row.hold_until_boot_ms;
 	int rc;
 
@@ -217,6 +217,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	m->row.last = state == HANDOVER_closed ? state_before : 0;
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.gave_up |= handover_gives_up(m->plan);
+	m->row.forced |= handover_forces(m->plan);
 	m->row.hold_until_boot_ms = give_up_at(x, state);
 	at_point(handover_state_name(state), "record");
 	rc = journal_append(x->journal, &m->row, err);
@@ -224,6 +225,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 		m->row.state = state_before;
 		m->row.settled = settled_before;
 		m->row.gave_up = gave_up_before;
+		m->row.forced = forced_before;
 		m->row.hold_until_boot_ms = until_before;
 	} else {
 		m->journalled = true;
@@ -435,6 +437,9 @@ static bool proof_good(struct executor *x, const struct mig *m, const struct wir
 {
 	const char *word = proof_wanted(ask->step);
 
+	if (ask->step == STEP_force)
+		return !prover_force(x->prover, &m->row, ask->operator, ask->reason, ask->proof,
+				     ask->proof_len, NULL);
 	return word && prover_check(x->prover, &m->row, word, ask->proof, ask->proof_len);
 }
 
@@ -493,7 +498,8 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 		return handover_recover(SIDE_target, HANDOVER_running, false);
 	if (m->row.settled && m->row.state == HANDOVER_done)
 		return plan == handover_retire_plan() ? NULL : plan;
-	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.settled)
+	if (m->row.state == HANDOVER_own && !m->row.settled &&
+	    (step == STEP_abort || step == STEP_force))
 		return handover_abort_plan();
 	if (m->row.state == HANDOVER_own && step == STEP_abort && !m->row.gave_up)
 		return handover_decline_plan();
@@ -522,6 +528,10 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 	if (!rc)
 		rc = handover_plan(m->row.side, m->row.state, ask->step, proof_good(x, m, ask),
 				   &plan, err);
+	if (ask->step == STEP_force && ask->epoch >= m->row.epoch && mig_has_hold(m))
+		rc = force_check_ask(x, m, ask, rc, err);
+	if (rc)
+		rc = force_overridden(&m->row, ask->step, rc, err);
 	if (!rc)
 		plan = settled_plan(m, ask->step, plan);
 	if (!rc && m->row.gave_up && (ask->step == STEP_sync || ask->step == STEP_hold))
@@ -552,6 +562,7 @@ static void ask_closed(struct executor *x, const struct wire_ask *ask)
 
 	journal_closed(x->journal, ask->migration, &closed.row);
 	rc = handover_plan(closed.row.side, HANDOVER_closed, ask->step, true, &plan, &err);
+	rc = force_overridden(&closed.row, ask->step, rc, &err);
 	answer_once(x, ask, &closed, rc || plan ? &err : NULL);
 }
 

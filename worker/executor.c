@@ -231,11 +231,11 @@ static bool on_bus(struct executor *x)
 	} else if (in.head.kind == WIRE_PACE && n == sizeof(in.pace)) {
 		on_pace(x, &in.pace);
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
-		char *texts[] = {in.ask.migration, in.ask.request,      in.ask.container,
-				 in.ask.source,    in.ask.target,       in.ask.runtime,
-				 in.ask.bundle,    in.ask.peer_address, in.ask.reason};
+		char *texts[] = {in.ask.migration, in.ask.request, in.ask.container, in.ask.source,
+				 in.ask.target, in.ask.runtime, in.ask.bundle, in.ask.peer_address,
+				 in.ask.reason, in.ask.operator};
 		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE,
-				  32,        WIRE_PATH, 64,        256};
+				  32,        WIRE_PATH, 64,        256,       NAME_SIZE};
 
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			texts[i][sizes[i] - 1] = '\0';

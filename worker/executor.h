@@ -58,6 +58,8 @@ struct mig {
 	struct rootfs_mount rootfs;
 	struct msg_figures figures;
 	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
+	uint64_t alive_ms;          /* T's host answered by the direct path; 0 = never */
+	bool peer_lost;             /* … and T said that it has lost the container */
 	uint64_t retry_ms, retry_after_ms; /* when a plan that is stuck is tried again, doubling */
 	struct booking booked;             /* on a target, from reserve to arm */
 	uint64_t gate_closed_us, gate_opened_us, act_began_us;
@@ -148,6 +150,13 @@ bool mig_has_hold(const struct mig *m);
  * again by now (a reboot), so that nothing but that undoing may follow. */
 bool mig_must_end(const struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
+
+/* worker/force.c: a person's word. Why an ask for force is turned down, or 0; rc is what the
+ * journal alone says of it. And the same of what comes too late, because a person has decided
+ * before. */
+int force_check_ask(struct executor *x, const struct mig *m, const struct wire_ask *ask, int rc,
+		    struct err *err);
+int force_overridden(const struct handover_row *row, enum step step, int rc, struct err *err);
 
 /* worker/recover.c: a row of the journal as journal_open finds it; then whatever the journal knows
  * is brought to a safe end, or waits for the other side; waits that have lasted too long; and the

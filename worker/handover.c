@@ -39,6 +39,11 @@ static const struct handover_plan retire_source = {"retire", OPS(REC(done), DO(r
 static const struct handover_plan clean_source = {"clean", OPS(DO(clean_source), REC(closed)), NULL,
 						  false};
 
+/* An operator's word in the place of the target's REFUSED. */
+static const struct handover_plan force_source = {
+	"force", OPS(REC(own), DO(invalidate), DO(thaw), DO(gate_open), DO(clean_source)), NULL,
+	true};
+
 static const struct handover_plan check_target = {"check", OPS(DO(check_target)), NULL, false};
 static const struct handover_plan refuse_target = {
 	"refuse", OPS(REC(refused), DO(kill), DO(unreserve)), NULL, true};
@@ -50,6 +55,9 @@ static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), 
 static const struct handover_plan lost_target = {"lost", OPS(REC(lost), DO(kill)), NULL, true};
 static const struct handover_plan start_target = {
 	"start", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
+/* An operator's word in the place of the source's GRANT. */
+static const struct handover_plan force_target = {
+	"force", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
 /* Died between the word to the hook and the gate: opening it twice is free. */
 static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
 static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)), NULL,
@@ -73,10 +81,12 @@ static const struct {
 	{STEP_abort, SIDE_source, IN(released), 0, true, &abort_source},
 	{STEP_retire, SIDE_source, IN(released) | IN(done), IN(closed), true, &retire_source},
 	{STEP_clean, SIDE_source, IN(none) | IN(own) | IN(done), IN(closed), false, &clean_source},
+	{STEP_force, SIDE_source, IN(released), IN(own), true, &force_source},
 	{STEP_check, SIDE_target, IN(none), 0, false, &check_target},
 	{STEP_reserve, SIDE_target, IN(none), IN(reserved), false, &reserve_target},
 	{STEP_arm, SIDE_target, IN(reserved), IN(prepared), false, &arm_target},
 	{STEP_start, SIDE_target, IN(prepared), IN(running), true, &start_target},
+	{STEP_force, SIDE_target, IN(prepared), IN(running), true, &force_target},
 	{STEP_refuse, SIDE_target, IN(none) | IN(reserved) | IN(prepared), IN(refused) | IN(closed),
 	 false, &refuse_target},
 	{STEP_clean, SIDE_target, IN(none) | IN(running) | IN(refused) | IN(lost), IN(closed),
@@ -88,6 +98,10 @@ static int misfit(enum handover_side side, enum handover_state state, enum step 
 {
 	const char *name = handover_state_name(state);
 
+	if (side == SIDE_source && state == HANDOVER_held && step == STEP_force)
+		return fail(err, ERR_refused,
+			    "force: the source is not released, it resumes by "
+			    "itself at its hold deadline");
 	if (side == SIDE_source && (state == HANDOVER_own || state == HANDOVER_none))
 		return fail(err, ERR_canceled, "%s: the source holds nothing, it has its authority",
 			    step_name(step));
@@ -156,7 +170,12 @@ const struct handover_plan *handover_decline_plan(void)
 
 bool handover_gives_up(const struct handover_plan *plan)
 {
-	return plan == &abort_source || plan == &decline_source;
+	return plan == &abort_source || plan == &decline_source || plan == &force_source;
+}
+
+bool handover_forces(const struct handover_plan *plan)
+{
+	return plan == &force_source || plan == &force_target;
 }
 
 const struct handover_plan *handover_refuse_plan(void)

@@ -12,6 +12,9 @@
  * failed └───── abort with REFUSED ─────────┤                                                  ▼
  *                                       └─retire─▶ DONE                                   LOST
  *
+ * force, signed by an operator, stands for the word of a host that is gone: RELEASED ─▶ OWN,
+ * PREPARED ─▶ RUNNING. The row keeps it.
+ *
  * A step is a plan: records and acts in order. A record is durable before the next act begins.
  * HELD: the source alone may thaw. RELEASED: only the target can give authority back. RUNNING is
  * the single point of no return; REFUSED and LOST are tombstones. */
@@ -70,6 +73,7 @@ struct handover_row {
 	uint8_t last;    /* closed: the state before, which can still be proved */
 	uint8_t gone;    /* source: it ended by itself, or with the host, while it was held */
 	uint8_t gave_up; /* source: its hold is over, none begins under this epoch again */
+	uint8_t forced;  /* an operator gave it to this side without the other's word */
 	struct net_state net;
 };
 
@@ -107,6 +111,9 @@ const struct handover_plan *handover_abort_plan(void);
  * given up. And whether a plan gives the source's handover up. */
 const struct handover_plan *handover_decline_plan(void);
 bool handover_gives_up(const struct handover_plan *plan);
+
+/* Whether a plan rests on a person's word alone. */
+bool handover_forces(const struct handover_plan *plan);
 
 /* The plan of a target that gives up by itself (nobody came with the grant). */
 const struct handover_plan *handover_refuse_plan(void);

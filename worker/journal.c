@@ -34,7 +34,7 @@ struct tombs {
 		char migration[ULID_SIZE];
 		char container[NAME_SIZE];
 		char peer[NAME_SIZE];
-		uint8_t side, last;
+		uint8_t side, last, forced;
 		uint64_t epoch;
 	} * v;
 	size_t n, next; /* a ring once it is full */
@@ -65,7 +65,8 @@ static void tombs_add(struct tombs *tombs, const struct handover_row *row)
 	if (tombs->n < TOMBS_MAX && tombs->n % TOMBS_STEP == 0)
 		tombs->v = mem_grow(tombs->v, tombs->n + TOMBS_STEP, sizeof(*tombs->v));
 	tomb = &tombs->v[tombs->next];
-	*tomb = (struct tomb){.side = row->side, .last = row->last, .epoch = row->epoch};
+	*tomb = (struct tomb){
+		.side = row->side, .last = row->last, .forced = row->forced, .epoch = row->epoch};
 	str_copy(tomb->migration, sizeof(tomb->migration), row->migration);
 	str_copy(tomb->container, sizeof(tomb->container), row->container);
 	str_copy(tomb->peer, sizeof(tomb->peer), row->peer);
@@ -78,6 +79,7 @@ static void tomb_row(const struct tomb *tomb, struct handover_row *row)
 	*row = (struct handover_row){.side = tomb->side,
 				     .state = HANDOVER_closed,
 				     .last = tomb->last,
+				     .forced = tomb->forced,
 				     .epoch = tomb->epoch};
 	str_copy(row->migration, sizeof(row->migration), tomb->migration);
 	str_copy(row->container, sizeof(row->container), tomb->container);

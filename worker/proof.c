@@ -4,6 +4,7 @@
 #include "worker/proof.h"
 
 #include "base/mem.h"
+#include "proto/force.h"
 #include "proto/roster.h"
 
 #include <inttypes.h>
@@ -135,6 +136,23 @@ bool prover_check(struct prover *p, const struct handover_row *row, const char *
 	size_t n = claim_text(row, word, p->self, text);
 
 	return node && sign_check(node->sign, text, n, sig, len);
+}
+
+int prover_force(struct prover *p, const struct handover_row *row, const char *operator,
+		 const char * reason, const uint8_t *sig, size_t len, struct err *err)
+{
+	bool source = row->side == SIDE_source;
+	struct force force = {.migration = row->migration,
+			      .container = row->container,
+			      .source = source ? p->self : row->peer,
+			      .target = source ? row->peer : p->self,
+			      .owner = source ? "source" : "target",
+			      .operator= operator,
+			      .reason = reason,
+			      .epoch = row->epoch};
+
+	signer(p, operator); /* may read the roster again */
+	return force_check(&force, roster_find(p->roster, operator), sig, len, err);
 }
 
 int prover_knows(struct prover *p, const char *id, struct err *err)

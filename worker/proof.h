@@ -31,6 +31,11 @@ void prover_sign(const struct prover *prover, const struct handover_row *row, co
 bool prover_check(struct prover *prover, const struct handover_row *row, const char *word,
 		  const uint8_t *sig, size_t len);
 
+/* Whether an operator of the roster has signed that row's container is this side's now: 0, or
+ * -ERR_denied with what is wrong. */
+int prover_force(struct prover *prover, const struct handover_row *row, const char *operator,
+		 const char * reason, const uint8_t *sig, size_t len, struct err *err);
+
 /* Whether the roster has a signing key of that node; -ERR_refused with the fix otherwise. */
 int prover_knows(struct prover *prover, const char *node, struct err *err);
 

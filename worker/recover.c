@@ -179,6 +179,14 @@ void recover_told(struct executor *x, const struct told *told)
 
 	if (!m || m->plan || m->row.side != SIDE_source || m->row.state != HANDOVER_released)
 		return;
+	m->alive_ms = clock_mono_ms();
+	m->peer_lost = str_eq(told->state, "lost");
+	if (!told->state[0]) {
+		log_info(
+			"the target's host is up, its worker does not answer\tmigration=%s node=%s",
+			told->migration, m->row.peer);
+		return;
+	}
 	log_info("target answers by the direct path\tmigration=%s state=%s", told->migration,
 		 told->state);
 	if (prover_check(x->prover, &m->row, "RUNNING", told->proof, told->proof_len))

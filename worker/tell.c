@@ -166,8 +166,9 @@ int tell_main(void)
 	struct ssh_target target = {.cancel_fd = -1};
 	struct ssh *ssh = NULL;
 	struct wire *wire = NULL;
-	struct told told;
+	struct told told = {0};
 	struct err err = {0};
+	bool connected;
 	size_t got = 0;
 	int rc;
 
@@ -182,6 +183,7 @@ int tell_main(void)
 	rc = ssh_init(&err);
 	if (!rc)
 		rc = ssh_connect(&target, &ssh, &err);
+	connected = !rc;
 	if (!rc)
 		rc = ssh_exec(&ssh, "tell", &wire, &err);
 	if (!rc)
@@ -190,7 +192,10 @@ int tell_main(void)
 		rc = wire_read_all(wire, &told, sizeof(told), TELL_LIMIT_MS, &got, &err);
 	if (!rc && got != sizeof(told))
 		rc = fail(&err, ERR_unreachable, "the target gave no answer");
-	if (!rc && send(3, &told, sizeof(told), MSG_NOSIGNAL) != sizeof(told))
+	/* Its sshd has proved to be there, so the host is not off. */
+	if (rc && connected)
+		told = (struct told){.magic = TELL_MAGIC, .code = (uint32_t)err.code};
+	if ((!rc || connected) && send(3, &told, sizeof(told), MSG_NOSIGNAL) != sizeof(told))
 		rc = fail_errno(&err, ERR_io, "passing the answer on");
 	if (rc)
 		log_warn("direct path: %s", err.text);

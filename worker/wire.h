@@ -72,6 +72,7 @@ struct wire_ask {
 	char bundle[WIRE_PATH];
 	char peer_address[64];
 	char reason[256];
+	char operator[NAME_SIZE];
 	uint32_t step;
 	uint32_t peer_port;
 	uint64_t attempt, epoch, term, deadline_ms;

@@ -4,6 +4,9 @@
 # Keys, configuration and the daemons. Keys of a host name are made once and cached: they open
 # nothing but labs.
 
+# Who may decide what a host that is gone leaves undecided; the key is on ctl.
+operator=ops
+
 daemon_of() { if [ "$1" = ctl ]; then echo coordinator; else echo worker; fi; }
 
 ssh_key() {
@@ -31,8 +34,9 @@ host_files() {
 # curve_keys: makes the missing ones with drover itself, in ctl.
 curve_keys() {
 	local name keys
-	for name in "${hosts[@]}"; do
+	for name in "${hosts[@]}" "$operator"; do
 		keys=$cache/keys/$name
+		mkdir -p "$keys"
 		! jq -e '.curve and .sign' "$keys/node.json" >/dev/null 2>&1 ||
 			[ ! -s "$keys/node.key" ] || continue
 		host_exec ctl drover keygen "/run/node-$name.key" >/dev/null
@@ -59,6 +63,11 @@ roster() {
 
 		END
 	done
+	cat <<-END
+		[$operator]
+		role = operator
+		$(jq -r '"curve = \(.curve)\nsign = \(.sign)"' "$cache/keys/$operator/node.json")
+	END
 }
 
 # configuration NAME STATIC: its drover.conf; the lines of `up --set` come last in their section.
@@ -135,6 +144,7 @@ daemons_configure() {
 		[ "$name" != ctl ] || owner=drover:drover
 		host_write "$name" /etc/drover/node.key 600 "$owner" <"$cache/keys/$name/node.key"
 	done
+	host_write ctl /etc/drover/operator.key 600 <"$cache/keys/$operator/node.key"
 }
 
 # daemon_start NAME WHAT [--crash POINT] [--nth]: with a point the daemon kills itself there, see

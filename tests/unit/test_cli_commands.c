@@ -164,7 +164,7 @@ static void every_example_parses(void **state)
 				continue;
 			words = str_dup(line + strlen("drover "));
 			words[strcspn(words, "|>'")] = '\0';
-			if (strstr(line, " -m '"))
+			if (strstr(line, " -m '") || strstr(line, "--reason '"))
 				words = mem_grow(words, strlen(words) + 2, 1), strcat(words, "x");
 			parse(&in, words);
 			if (e == 0)

@@ -363,6 +363,13 @@ static int lab_source_step(struct lab_host *h, const struct msg_ask *ask)
 		str_copy(h->journal, 16, "own");
 		h->frozen = false;
 		return 0;
+	case STEP_force:
+		if (!str_eq(j, "released") || !lab_proves(ask, "signed") ||
+		    !str_eq(ask->operator, "ops"))
+			return own ? 0 : ERR_denied;
+		str_copy(h->journal, 16, "own");
+		h->frozen = false;
+		return 0;
 	case STEP_retire:
 		if (str_eq(j, "done") || str_eq(j, "closed"))
 			return 0;
@@ -408,6 +415,13 @@ static int lab_target_step(struct lab_host *h, const struct msg_ask *ask)
 		if (!str_eq(j, "prepared"))
 			return ERR_canceled;
 		assert_true(lab_proves(ask, "GRANT"));
+		str_copy(h->journal, 16, "running");
+		return 0;
+	case STEP_force:
+		if (str_eq(j, "running"))
+			return 0;
+		if (!str_eq(j, "prepared") || !lab_proves(ask, "signed"))
+			return ERR_denied;
 		str_copy(h->journal, 16, "running");
 		return 0;
 	case STEP_refuse:

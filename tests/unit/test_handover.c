@@ -65,10 +65,40 @@ static void a_target_starts_only_prepared_and_with_the_grant(void **state)
 				    !plan || !does(plan, ACT_go))
 					continue;
 				assert_int_equal(s, HANDOVER_prepared);
-				assert_int_equal(step, STEP_start);
+				assert_true(step == STEP_start || step == STEP_force);
 				assert_true(proof);
+				assert_int_equal(handover_forces(plan), step == STEP_force);
 				assert_true(at(plan, HANDOVER_running, 0) < at(plan, 0, ACT_go));
 			}
+}
+
+/* A person's word moves only what waits for the other side, and is recorded as one. */
+static void force_needs_its_proof_and_a_side_that_waits(void **state)
+{
+	const struct handover_plan *plan;
+	struct err err;
+
+	(void)state;
+	for (enum handover_side side = SIDE_source; side <= SIDE_target; side++)
+		for (unsigned s = 0; s < HANDOVER_STATES; s++) {
+			bool waits =
+				s == (side == SIDE_source ? HANDOVER_released : HANDOVER_prepared);
+
+			plan = NULL;
+			if (handover_plan(side, s, STEP_force, false, &plan, &err) == 0)
+				assert_null(plan);
+			plan = NULL;
+			if (handover_plan(side, s, STEP_force, true, &plan, &err) == 0 && plan)
+				assert_true(waits && handover_forces(plan));
+			else
+				assert_false(waits);
+		}
+	assert_int_equal(
+		handover_plan(SIDE_source, HANDOVER_released, STEP_force, true, &plan, &err), 0);
+	assert_int_equal(at(plan, HANDOVER_own, 0), 0);
+	assert_true(at(plan, 0, ACT_invalidate) < at(plan, 0, ACT_thaw));
+	assert_true(handover_gives_up(plan));
+	assert_false(does(plan, ACT_retire));
 }
 
 static void running_is_never_refused(void **state)
@@ -228,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_released_source_thaws_only_with_proof),
 		cmocka_unit_test(a_target_starts_only_prepared_and_with_the_grant),
+		cmocka_unit_test(force_needs_its_proof_and_a_side_that_waits),
 		cmocka_unit_test(running_is_never_refused),
 		cmocka_unit_test(records_come_before_acts),
 		cmocka_unit_test(the_last_row_counts_and_a_torn_one_does_not),

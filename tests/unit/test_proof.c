@@ -4,6 +4,7 @@
  * host that the roster knows by that key. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "proto/force.h"
 #include "proto/roster.h"
 #include "worker/proof.h"
 
@@ -16,9 +17,9 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/drover-proof.XXXXXX";
-static char roster[128], alpha_key[128], beta_key[128], eve_key[128];
+static char roster[128], alpha_key[128], beta_key[128], eve_key[128], ops_key[128];
 
-static void node(FILE *out, const char *id, const char *path, bool listed)
+static void node(FILE *out, const char *id, const char *path, const char *role)
 {
 	struct curve_keys keys;
 	struct sign_keys sign;
@@ -26,8 +27,8 @@ static void node(FILE *out, const char *id, const char *path, bool listed)
 
 	assert_int_equal(keys_generate(path, false, &keys, &err), 0);
 	assert_int_equal(sign_derive(&keys, &sign, &err), 0);
-	if (listed)
-		fprintf(out, "[%s]\nrole = worker\ncurve = %s\nsign = %s\n", id, keys.public,
+	if (role)
+		fprintf(out, "[%s]\nrole = %s\ncurve = %s\nsign = %s\n", id, role, keys.public,
 			sign.public);
 }
 
@@ -42,9 +43,11 @@ static int setup(void **state)
 	str_fmt(beta_key, sizeof(beta_key), "%s/beta", folder);
 	str_fmt(eve_key, sizeof(eve_key), "%s/eve", folder);
 	out = fopen(roster, "we");
-	node(out, "alpha", alpha_key, true);
-	node(out, "beta", beta_key, true);
-	node(out, "eve", eve_key, false);
+	str_fmt(ops_key, sizeof(ops_key), "%s/ops", folder);
+	node(out, "alpha", alpha_key, "worker");
+	node(out, "beta", beta_key, "worker");
+	node(out, "eve", eve_key, NULL);
+	node(out, "ops", ops_key, "operator");
 	fclose(out);
 	return 0;
 }
@@ -114,11 +117,72 @@ static void nobody_else_can_make_it(void **state)
 	prover_free(&eve);
 }
 
+static void statement(const char *key, const struct force *force, uint8_t ret[SIGN_BYTES])
+{
+	struct curve_keys keys;
+	struct sign_keys sign;
+	char text[FORCE_TEXT_SIZE];
+	struct err err;
+
+	assert_int_equal(keys_load(key, &keys, &err), 0);
+	assert_int_equal(sign_derive(&keys, &sign, &err), 0);
+	sign_make(&sign, text, force_text(force, text), ret);
+}
+
+/* Whoever brings it: a coordinator, too, can only pass on what an operator has signed. */
+static void force_is_an_operators_word_for_one_handover(void **state)
+{
+	struct prover *alpha = prover(alpha_key, "alpha"), *beta = prover(beta_key, "beta");
+	struct force force = {.migration = at_alpha.migration,
+			      .container = "web",
+			      .source = "alpha",
+			      .target = "beta",
+			      .owner = "source",
+			      .operator= "ops",
+			      .reason = "beta is off",
+			      .epoch = 3};
+	struct handover_row later = at_alpha;
+	uint8_t sig[SIGN_BYTES];
+	struct err err;
+
+	(void)state;
+	statement(ops_key, &force, sig);
+	assert_int_equal(
+		prover_force(alpha, &at_alpha, "ops", "beta is off", sig, SIGN_BYTES, &err), 0);
+	/* Another reason, side, epoch, name; no signature at all. */
+	assert_int_equal(prover_force(alpha, &at_alpha, "ops", "beta is on", sig, SIGN_BYTES, &err),
+			 -ERR_denied);
+	assert_int_equal(prover_force(beta, &at_beta, "ops", "beta is off", sig, SIGN_BYTES, &err),
+			 -ERR_denied);
+	later.epoch = 4;
+	assert_int_equal(prover_force(alpha, &later, "ops", "beta is off", sig, SIGN_BYTES, &err),
+			 -ERR_denied);
+	assert_int_equal(
+		prover_force(alpha, &at_alpha, "eve", "beta is off", sig, SIGN_BYTES, &err),
+		-ERR_denied);
+	assert_int_equal(prover_force(alpha, &at_alpha, "ops", "beta is off", sig, 0, &err),
+			 -ERR_denied);
+	/* A worker's key is no operator's, not even the own one. */
+	force.operator= "alpha";
+	statement(alpha_key, &force, sig);
+	assert_int_equal(
+		prover_force(alpha, &at_alpha, "alpha", "beta is off", sig, SIGN_BYTES, &err),
+		-ERR_denied);
+	force.operator= "ops";
+	statement(eve_key, &force, sig);
+	assert_int_equal(
+		prover_force(alpha, &at_alpha, "ops", "beta is off", sig, SIGN_BYTES, &err),
+		-ERR_denied);
+	prover_free(&alpha);
+	prover_free(&beta);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fits_only_its_own_claim),
 		cmocka_unit_test(nobody_else_can_make_it),
+		cmocka_unit_test(force_is_an_operators_word_for_one_handover),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

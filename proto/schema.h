@@ -113,7 +113,9 @@
 	F(flag,35, criu_config)        /* annotation org.criu.config */ \
 	F(u64, 36, cpu_limit_permille) /* of one core, 0 = none */ \
 	F(u64, 37, pids_limit)         /* 0 = none */ \
-	F(str, 38, image_name, 255)    /* annotation drover.image or org.opencontainers.image.ref.name */
+	F(str, 38, image_name, 255)    /* annotation drover.image or org.opencontainers.image.ref.name */ \
+	F(u64, 43, dirty_bytes_s)      /* how fast it changes its memory, from pages read twice */ \
+	F(flag,44, dirty_known)
 
 #define MSG_runtime(F) \
 	F(str, 1, name, 31) \
@@ -282,7 +284,10 @@
 	F(u64, 14, rounds) \
 	F(u64, 15, bytes_s) \
 	F(u64, 16, frozen_bytes)       /* part of sent_bytes: since the freeze */ \
-	F(u64, 17, running_us)         /* T: it had been running for so long at the answer */
+	F(u64, 17, running_us)         /* T: it had been running for so long at the answer */ \
+	F(u64, 20, round_bytes)        /* that the last round over the memory had found changed */ \
+	F(u64, 21, dirty_bytes_s)      /* … by the time since the round before it */ \
+	F(u64, 22, total_us)           /* from the request until it ran at T */
 
 #define MSG_answer(F) \
 	F(str,  1, migration, 26) \

@@ -3,6 +3,7 @@
  * One pass from a reader's first record to the acknowledgement of the target, and the seal. */
 #include "transfer/pass_impl.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ static int on_memory(void *arg, struct err *err)
 static int send_memory(struct passes *p, struct pass_result *ret, struct err *err)
 {
 	const struct pass_options *o = p->options;
-	uint64_t before = 0;
+	uint64_t before = 0, began_us = 0, since_us;
 	int r;
 
 	if (!p->seed.n)
@@ -123,6 +124,8 @@ static int send_memory(struct passes *p, struct pass_result *ret, struct err *er
 	p->done = p->total = 0;
 	do {
 		before = ret->round_bytes;
+		since_us = began_us; /* each page is read once a round, at about the same place */
+		began_us = clock_mono_us();
 		p->round = ++ret->rounds;
 		p->round_from = p->seed.read_bytes;
 		r = seed_round(&p->seed, p->push, &ret->round_bytes, err);
@@ -131,6 +134,8 @@ static int send_memory(struct passes *p, struct pass_result *ret, struct err *er
 			r = push_flush(p->push, false, err);
 		if (!r)
 			r = on_memory(p, err);
+		if (since_us)
+			ret->dirty_bytes_s = ret->round_bytes * 1000000 / (began_us - since_us + 1);
 		p->total = p->done; /* the next round reads about as much */
 	} while (!r && seed_again(ret->rounds, o->rounds ? o->rounds : 1, before, ret->round_bytes,
 				  o->budget_bytes));

@@ -29,6 +29,7 @@ struct pass_result {
 	uint8_t seal[SEAL_BYTES]; /* of the manifest, when final */
 	unsigned rounds;          /* over the memory */
 	uint64_t round_bytes;     /* new bytes of the last one */
+	uint64_t dirty_bytes_s; /* those, by the time since the round before; 0 = one round only */
 };
 
 /* Runs one pass against a reader; fd stays the caller's. After an error the migration's stream is

@@ -174,6 +174,7 @@ static void do_pass(struct sender *s, const struct sender_pass *pass, int reader
 	passed->bytes_s = figures->bytes_s;
 	passed->rounds = result.rounds;
 	passed->round_bytes = result.round_bytes;
+	passed->dirty_bytes_s = result.dirty_bytes_s;
 	passed->took_us = clock_mono_us() - start;
 	sender_ctl_send(s->fd, &msg, -1, NULL);
 }

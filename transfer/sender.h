@@ -74,6 +74,7 @@ struct sender_passed {
 	uint8_t digest[32]; /* of the sealed manifest, when final */
 	uint64_t image_bytes, tree_bytes, sent_bytes, pages, zero_pages, known_pages, bytes_s;
 	uint64_t round_bytes; /* new bytes of the last memory round: the dirty rate's numerator */
+	uint64_t dirty_bytes_s;
 	uint32_t rounds;
 	uint64_t took_us;
 };

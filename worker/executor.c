@@ -115,7 +115,11 @@ static void on_passed(struct mig *m, const struct wire_sent *sent)
 	f->pages = sent->pages;
 	f->zero_pages = sent->zero_pages;
 	f->known_pages = sent->known_pages;
-	f->rounds = sent->rounds;
+	if (sent->rounds) { /* the last pass has none */
+		f->rounds = sent->rounds;
+		f->round_bytes = sent->round_bytes;
+		f->dirty_bytes_s = sent->dirty_bytes_s;
+	}
 	f->bytes_s = sent->bytes_s;
 }
 
@@ -266,6 +270,8 @@ static void on_timers(struct executor *x, uint64_t now_ms)
 	if (now_ms >= x->next_beat_ms) {
 		facts_beat(x, now_ms);
 		x->next_beat_ms = now_ms + x->interval_ms;
+		if (quiet(x))
+			dirty_turn(x->dirty, now_ms);
 	}
 	if (now_ms >= x->next_caps_ms && quiet(x))
 		facts_caps(x, now_ms);
@@ -488,6 +494,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 
 	x->options = options;
 	x->bus = bus_fd;
+	x->dirty = dirty_new();
 	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
 	str_copy(x->instance, sizeof(x->instance), instance);
 	x->interval_ms = options_u64(options, OPT_coordinator_interval);
@@ -514,6 +521,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	recover_stop(x);
 	lookout_free(&x->lookout);
 	journal_close(&x->journal);
+	dirty_free(&x->dirty);
 	prover_free(&x->prover);
 	return x->stopping ? 0 : -1;
 }

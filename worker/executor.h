@@ -13,6 +13,7 @@
 #include "runtime/run.h"
 #include "runtime/runtime.h"
 #include "worker/booking.h"
+#include "worker/dirty.h"
 #include "worker/handover.h"
 #include "worker/journal.h"
 #include "worker/proof.h"
@@ -90,6 +91,7 @@ struct executor {
 	struct host_facts host;
 	struct criu_facts criu;
 	struct beat_sample sample;
+	struct dirty_watch *dirty; /* dirty rates of the containers here */
 	char instance[ULID_SIZE];
 	uint64_t interval_ms; /* of beats */
 	uint64_t seq, revision, next_beat_ms, next_caps_ms;

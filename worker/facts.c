@@ -232,7 +232,8 @@ static uint64_t caps_sum(const struct msg_caps *caps, struct scratch **scratch)
 
 		*c = caps->containers.v[i];
 		c->rss_bytes = c->cpu_permille = c->tasks = c->tcp_established = c->tree_bytes = 0;
-		c->inotify = c->file_locks = 0;
+		c->inotify = c->file_locks = c->dirty_bytes_s = 0;
+		c->dirty_known = false;
 	}
 	if (msg_encode_body(MSG_TYPE_caps, &calm, &body, &len, NULL))
 		return 0;

@@ -2,6 +2,7 @@
  *
  * The facts of one container: what its configuration says, what its tasks hold, what the journal
  * knows of it. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/demands.h"
 #include "worker/facts.h"
@@ -227,6 +228,9 @@ int facts_look(struct executor *x, const struct runtime_driver *driver,
 		return 0;
 	if (cgroup_open(c->pid, NULL, &cgroup, err))
 		return -err->code;
+	ret->dirty_known = dirty_find(x->dirty, c->id, &ret->dirty_bytes_s);
+	if (str_eq(c->status, "running"))
+		dirty_say(x->dirty, c->id, c->pid, clock_mono_ms());
 	if (!cgroup_usage(&cgroup, &usage, NULL))
 		ret->rss_bytes = usage.rss_bytes;
 	if (!tasks_read(&cgroup, c->pid, census, tasks, NULL))

@@ -249,6 +249,8 @@ static void on_passed(struct senders *s, const struct slot *slot, const struct s
 				 .zero_pages = p->zero_pages,
 				 .known_pages = p->known_pages,
 				 .bytes_s = p->bytes_s,
+				 .dirty_bytes_s = p->dirty_bytes_s,
+				 .round_bytes = p->round_bytes,
 				 .rounds = p->rounds};
 
 	memcpy(sent.digest, p->digest, sizeof(sent.digest));

@@ -111,7 +111,7 @@ struct wire_sent {
 	char phase[32];
 	uint8_t digest[32]; /* of the sealed manifest, after the final pass */
 	uint64_t image_bytes, tree_bytes, sent_bytes, pages, zero_pages, known_pages, bytes_s;
-	uint64_t done_bytes, total_bytes, rounds;
+	uint64_t done_bytes, total_bytes, rounds, round_bytes, dirty_bytes_s;
 };
 
 struct wire_told {

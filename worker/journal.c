@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * Rows of one size: magic, sequence, payload, CRC-32C. Whatever is not a whole good row at the end
- * of the file was never answered to anybody, so it may be cut off. */
+ * of the file was never answered to anybody, so the next row may go over it. It is not cut off:
+ * with it the blocks would go that are allocated beyond the end. */
 #include "worker/journal.h"
 
 #include "base/file.h"
@@ -144,8 +145,6 @@ static int replay(struct journal *j, struct rows *rows, struct err *err)
 		if (row.data.state == HANDOVER_closed)
 			tombs_add(&j->tombs, &row.data);
 	}
-	if (j->end < st.st_size && ftruncate(j->fd, j->end) < 0)
-		return fail_errno(err, ERR_io, "cutting the torn end of %s", j->path);
 	return 0;
 }
 
@@ -263,6 +262,23 @@ static int keep_reserve(const struct journal *j, struct err *err)
 	return err_fix(err, "free space where node.state is");
 }
 
+/* What a failed write has left is no row, whatever the kernel still has of it. */
+static void wipe_torn(const struct journal *j)
+{
+	const struct row nothing = {0};
+	struct stat st;
+	size_t len;
+
+	if (fstat(j->fd, &st) < 0)
+		abort();
+	if (st.st_size <= j->end)
+		return;
+	len = (size_t)(st.st_size - j->end);
+	len = len < sizeof(nothing) ? len : sizeof(nothing);
+	if (pwrite(j->fd, &nothing, len, j->end) != (ssize_t)len && ftruncate(j->fd, j->end) < 0)
+		abort();
+}
+
 int journal_append(struct journal *j, const struct handover_row *data, struct err *err)
 {
 	struct row row;
@@ -277,8 +293,7 @@ int journal_append(struct journal *j, const struct handover_row *data, struct er
 	if (n != sizeof(row)) {
 		errno = n < 0 ? errno : ENOSPC;
 		fail_errno(err, n < 0 ? ERR_io : ERR_nospace, "writing journal %s", j->path);
-		if (ftruncate(j->fd, j->end) < 0)
-			abort(); /* a torn row that cannot be cut off */
+		wipe_torn(j);
 		return -err->code;
 	}
 	if (fdatasync(j->fd) < 0) {

@@ -13,7 +13,7 @@
 struct journal;
 
 /* Opens (or makes) the journal, locks it and calls each for the last row of every migration. A torn
- * last row is cut off; a damaged row in the middle is -ERR_corrupt and names its number. It is
+ * last row does not count; a damaged row in the middle is -ERR_corrupt and names its number. It is
  * rewritten when it is long; of closed migrations the newest 4096 ids stay as tombstones. */
 int journal_open(const char *path, void (*each)(void *arg, const struct handover_row *row),
 		 void *arg, struct journal **ret, struct err *err);

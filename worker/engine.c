@@ -391,12 +391,12 @@ bool mig_has_hold(const struct mig *m)
 {
 	switch (m->row.state) {
 	case HANDOVER_none:
-	case HANDOVER_lost:
 	case HANDOVER_running:
 		return false;
 	case HANDOVER_own:
 	case HANDOVER_done:
 	case HANDOVER_refused:
+	case HANDOVER_lost:
 		return !m->row.settled;
 	default:
 		return true;

@@ -132,7 +132,8 @@ static void waited(struct executor *x, struct mig *m, uint64_t boot_ms)
 static void try_again(struct executor *x, struct mig *m, uint64_t now_ms)
 {
 	bool ends = m->row.state == HANDOVER_own || m->row.state == HANDOVER_done ||
-		    m->row.state == HANDOVER_refused || mig_must_end(m);
+		    m->row.state == HANDOVER_refused || m->row.state == HANDOVER_lost ||
+		    mig_must_end(m);
 
 	if (!ends || m->plan || m->row.settled || now_ms < m->retry_ms)
 		return;

@@ -127,12 +127,14 @@ static int target_go(struct executor *x, struct mig *m, struct err *err)
 
 static int target_gone(struct executor *x, struct mig *m, struct err *err)
 {
+	int ct;
+	struct host *h = act_host(m, &ct);
 	bool bad;
 
 	(void)x;
 	if (!m->restore || m->restore->token)
 		return 1;
-	bad = m->restore->bad;
+	bad = m->restore->bad && !copy_runs(&h->copy[ct]); /* LOST is only what does not run */
 	run_free(&m->restore);
 	return bad ? fail(err, ERR_child, "criu was killed at its end") : act_leave();
 }

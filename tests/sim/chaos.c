@@ -26,7 +26,7 @@ static void choose_faults(struct weather *w)
 	w->torn = rnd_below(12) ? often(30000) : 400000;
 	w->torn_first = often(500000);
 	w->act_fails = often(60000);
-	w->undo_fails = often(60000);
+	w->undo_fails = rnd_below(12) ? often(60000) : 400000;
 	w->act_slow = often(60000);
 	w->coord_crash = often(80000);
 	w->fault_every_ms = coin() ? 0 : (unsigned)rnd_range(1000, 20000);
@@ -190,8 +190,6 @@ static void leave_tasks(struct host *h, int ct)
 		copy_destroy(h, ct, "criu was killed");
 	else if (copy->armed)
 		copy->hook = false;
-	else
-		ghost_find(copy->by)->stray = true;
 }
 
 /* The program of a pending act is killed, or the one that holds an armed container. The worker
@@ -209,7 +207,7 @@ static void kill_criu(struct host *h)
 	if (run == m->restore && str_eq(h->copy[ct].by, m->row.migration) &&
 	    (h->copy[ct].armed || run->token))
 		leave_tasks(h, ct);
-	if (!run->token && rnd_below(4) == 0)
+	if (!run->token && coin())
 		return;
 	run->token = token_new();
 	run->refs++;

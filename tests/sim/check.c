@@ -198,10 +198,8 @@ void check_outcome(const struct coord *c, const struct job *job)
 		return;
 	g->told = job->outcome;
 	g->owner = c->n;
-	tally.moved += job->outcome == OUTCOME_moved;
-	tally.stayed += job->outcome == OUTCOME_stayed;
-	tally.held += job->outcome == OUTCOME_held;
-	tally.lost += job->outcome == OUTCOME_lost;
+	tally.held += job->outcome == OUTCOME_held && !g->told_held;
+	g->told_held |= job->outcome == OUTCOME_held;
 	trace("c%d: %s %s %s, runs on %s", c->n, job->id + 20, stage_name(job->stage),
 	      outcome_name(job->outcome), job->runs_on);
 	if (job->outcome == OUTCOME_moved && !g->went)
@@ -367,22 +365,35 @@ static void check_waits(int ct)
 			       sim.host[i].copy[ct].frozen ? "frozen" : "armed", sim.host[i].name);
 }
 
-/* What is told as LOST is not left running: a person may bring the source's copy back. */
+/* Nothing is left of what is told as LOST: a person may bring the source's copy back. Nor of what
+ * was closed. */
 static void check_lost(const struct host *h)
 {
 	for (size_t i = 0; h->up && i < h->n_kept; i++) {
 		const struct kept_row *row = &h->kept[i];
 		int ct = ct_find(row->container);
 
-		if (row->state == HANDOVER_lost && ct >= 0 && copy_runs(&h->copy[ct]) &&
-		    str_eq(h->copy[ct].by, row->migration))
-			broken("I12", "%s is LOST for %s, where it runs on", row->migration,
-			       h->name);
+		if (ct < 0 || !h->copy[ct].there || !str_eq(h->copy[ct].by, row->migration))
+			continue;
+		if (row->state == HANDOVER_lost ||
+		    (row->state == HANDOVER_closed && h->copy[ct].armed))
+			broken("I12", "%s is %s for %s, where its tasks are left", row->migration,
+			       handover_state_name(row->state), h->name);
+	}
+}
+
+static void count(void)
+{
+	for (int i = 0; i < sim.n_ghosts; i++) {
+		tally.moved += sim.ghost[i].told == OUTCOME_moved;
+		tally.stayed += sim.ghost[i].told == OUTCOME_stayed;
+		tally.lost += sim.ghost[i].told == OUTCOME_lost;
 	}
 }
 
 void check_quiescence(void)
 {
+	count();
 	for (int i = 0; i < sim.n_hosts; i++)
 		check_lost(&sim.host[i]);
 	for (int ct = 0; ct < sim.n_cts; ct++)

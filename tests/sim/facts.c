@@ -27,10 +27,14 @@ static void remember_proof(const struct msg_answer *answer)
 /* An answer is judged when it is given; its repetition tells the past. */
 static void judge(struct host *h, const struct msg_answer *answer, uint64_t hash)
 {
-	for (unsigned i = 0; i < SAID_MAX; i++)
+	size_t i = hash % SAID_SLOTS;
+
+	for (; h->said[i]; i = (i + 1) % SAID_SLOTS)
 		if (h->said[i] == hash)
 			return;
-	h->said[h->n_said++ % SAID_MAX] = hash;
+	if (++h->n_said == SAID_SLOTS)
+		broken("SIM", "%s has too much to say", h->name);
+	h->said[i] = hash;
 	check_answer(h, answer);
 }
 

@@ -27,7 +27,7 @@
 #define PROOFS_KEPT 8
 #define START_MS 1000000
 #define TRIPS_MAX 4
-#define SAID_MAX 512
+#define SAID_SLOTS 8192
 #define PICKS_MAX 64
 #define HOT_POINTS 32
 #define ROGUE (-1)   /* as a coordinator's number */
@@ -81,13 +81,13 @@ struct ghost {
 	int ct, source, target; /* target -1: none yet */
 	uint64_t epoch, term, attempt;
 	bool went;                       /* the target's tasks were let run */
-	bool stray;                      /* and ran on when criu was killed at the end of it */
 	bool lost_kept, done_kept, gone; /* it ended while it was held */
 	int released_by;                 /* host, -1: nobody */
 	unsigned running_on, refused_on, held_on, reserved_on, prepared_on; /* bit a host */
 	uint8_t source_kept; /* last durable state of the source */
 	int owner;           /* coordinator */
 	enum outcome told;
+	bool told_held;
 	uint8_t ticket[64], digest[32];
 	struct {
 		uint8_t data[64];
@@ -129,7 +129,7 @@ struct host {
 	struct file journal;
 	struct kept_row kept[ROWS_MAX];
 	size_t n_kept;
-	uint64_t said[SAID_MAX]; /* answers that may be repeated as they were recorded */
+	uint64_t said[SAID_SLOTS]; /* answers that may be repeated as they were recorded */
 	unsigned n_said;
 	struct trip *trip[TRIPS_MAX]; /* direct asks that wait for our answer */
 	const struct wire_ask *asked; /* while mig_ask runs */

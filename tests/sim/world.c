@@ -218,7 +218,7 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 		g->prepared_on |= (unsigned)(row->state == HANDOVER_prepared) << h->n;
 		g->lost_kept |= row->state == HANDOVER_lost;
 	}
-	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) && !g->stray &&
+	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) &&
 	    str_eq(h->copy[g->ct].by, row->migration))
 		broken("I12", "%s is LOST for %s, where it runs", g->migration, h->name);
 	if (row->state == HANDOVER_lost && !(g->running_on & 1u << h->n))

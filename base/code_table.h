@@ -35,6 +35,12 @@
 	  "wait for the other job, or cancel it", \
 	  "another job is moving web", \
 	  "One job a container: it is locked until the outcome of the first is known and told.") \
+	X(away, "E-AWAY", host, ct, move, "", \
+	  "it runs on a host that it has moved away from", \
+	  "stop it there; let what starts containers ask drover-worker --may-start ID first", \
+	  "web runs here, and is beta's since migration 01M86VYA5WRHPJV8DTMJZWMH5J", \
+	  "Something other than drover has started a copy that was left behind. drover kills nothing that it has not " \
+	  "begun. If it is a new container under the old name: drover-worker --new-name ID, while no worker runs.") \
 	X(io_uring, "E-IOURING", check, ct, live, "iouring", \
 	  "a process has an io_uring open", \
 	  "run it with io_uring off: CRIU cannot dump a ring", \

@@ -233,6 +233,10 @@ TEXT(place_status)
 
 	cell_set(cell, "%s", status);
 	cell->tone = state_tone(status);
+	if (r->container && str_eq(r->container->authority, "away")) {
+		cell_set(cell, "%s E-AWAY", status);
+		cell->tone = TONE_bad;
+	}
 	if (r->host_state && !str_eq(r->host_state, "up")) {
 		cell_set(cell, "unknown");
 		cell->tone = TONE_warn;

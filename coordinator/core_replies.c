@@ -181,6 +181,20 @@ static const char *place_note(struct core *c, const struct node *node)
 	return text;
 }
 
+/* Its own host's problem says the rest. */
+static void show_astray(struct core *c, struct msg_place *ret)
+{
+	const struct code_row *code = code_row(CODE_away);
+
+	ret->reasons.v = core_scratch(c, 1, sizeof(*ret->reasons.v));
+	ret->reasons.n = 1;
+	ret->reasons.v[0] =
+		(struct msg_reason){.code = code->code, .why = code->says, .fix = code->fix};
+	ret->verdict = "no";
+	if (!ret->note)
+		ret->note = code->says;
+}
+
 static void show_place(void *arg, const struct place *place)
 {
 	struct place_walk *walk = arg;
@@ -203,6 +217,8 @@ static void show_place(void *arg, const struct place *place)
 	if (place->node->state == NODE_dead)
 		ret->container->status = "unknown";
 	ret->note = place_note(walk->c, place->node);
+	if (str_eq(place->container->authority, "away"))
+		show_astray(walk->c, ret);
 	job = core_job_moving(walk->c, place->container->id, place->node->id, NULL);
 	ret->job = job ? job->id : NULL;
 }

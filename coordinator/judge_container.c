@@ -57,6 +57,8 @@ static void check_open(const struct judge *j)
 	const struct msg_container *ct = j->ct;
 	char ends[300];
 
+	if (str_eq(ct->authority, "away"))
+		refuse(j, away, "%s runs on a host that it has moved away from", given(ct->id));
 	if (ct->io_uring)
 		refuse(j, io_uring, "a process of %s has an io_uring open", given(ct->id));
 	if (ct->tty)

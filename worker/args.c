@@ -12,6 +12,11 @@ const char *argp_program_version = "drover-worker " DROVER_VERSION;
 
 static const struct argp_option flags[] = {
 	{"config", 'c', "FILE", 0, "Configuration (default /etc/drover/drover.conf)", 0},
+	{"may-start", 'm', "ID", 0,
+	 "Say whether container ID may start on this host (exit 0) or is another's (exit 3)", 0},
+	{"new-name", 'n', "ID", 0,
+	 "Container ID was made anew here and is not the one that moved away (no worker may run)",
+	 0},
 	{"set", 's', "SECTION.NAME=VALUE", 0, "Set one option over the file", 0},
 	{0},
 };
@@ -23,6 +28,12 @@ static error_t on_flag(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		args->config = arg;
+		return 0;
+	case 'm':
+		args->may_start = arg;
+		return 0;
+	case 'n':
+		args->new_name = arg;
 		return 0;
 	case 's':
 		if (args->n_sets == ARGS_SETS_MAX)

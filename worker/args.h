@@ -12,6 +12,7 @@ struct args {
 	const char *config;              /* NULL: the default file, which may be absent */
 	const char *sets[ARGS_SETS_MAX]; /* "section.name=value" */
 	size_t n_sets;
+	const char *may_start, *new_name; /* guard.h; NULL: be the worker */
 };
 
 /* Ends the process with the usage error's exit code, or 0 for --help and --version. */

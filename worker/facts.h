@@ -16,6 +16,11 @@ int facts_look(struct executor *x, const struct runtime_driver *driver,
 	       const struct runtime_container *container, const struct census *census,
 	       struct scratch **scratch, struct msg_container *ret, struct err *err);
 
+/* A container that runs here although the journal says that it is another host's: authority "away",
+ * and a problem of the host, E-AWAY. Nothing is done about it: a person has started it. */
+void facts_astray(struct executor *x, struct scratch **scratch, struct msg_container *container,
+		  struct msg_caps *caps);
+
 /* Fills migration and authority, which are the journal's to say. */
 void facts_journal(struct executor *x, struct msg_container *ret);
 

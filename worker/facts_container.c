@@ -3,6 +3,7 @@
  * The facts of one container: what its configuration says, what its tasks hold, what the journal
  * knows of it. */
 #include "base/clock.h"
+#include "base/codes.h"
 #include "base/mem.h"
 #include "runtime/demands.h"
 #include "worker/facts.h"
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+
+#define PROBLEMS_MAX 32 /* proto/schema.h */
 
 void facts_net(const struct net_state *net, struct scratch **scratch, struct msg_net *ret)
 {
@@ -37,6 +40,53 @@ void facts_net(const struct net_state *net, struct scratch **scratch, struct msg
 	for (; ret->neigh.n < net->n_neigh; ret->neigh.n++)
 		ret->neigh.v[ret->neigh.n] =
 			scratch_fmt(scratch, "%s", net_neigh_text(&net->neigh[ret->neigh.n], buf));
+}
+
+/* It runs, and the journal says that it is another's: something else has started it. While a plan
+ * is at work, or has something left to do, that is the plan's matter. */
+static bool is_astray(struct executor *x, const struct msg_container *c, struct handover_row *ret)
+{
+	struct handover_row closed, *found = NULL;
+
+	if (!str_eq(c->status, "running"))
+		return false;
+	for (struct mig *m = x->migs; m; m = m->next) {
+		if (!str_eq(m->row.container, c->id) || handover_right(&m->row) == RIGHT_unknown ||
+		    (found && m->row.epoch < found->epoch))
+			continue;
+		if (m->plan || (!m->row.settled && (m->row.state == HANDOVER_done ||
+						    m->row.state == HANDOVER_refused)))
+			return false;
+		found = &m->row;
+	}
+	if (journal_closed_of(x->journal, c->id, &closed) &&
+	    (!found || closed.epoch > found->epoch))
+		found = &closed;
+	if (!found || !(handover_right(found) == RIGHT_away || found->state == HANDOVER_released))
+		return false;
+	*ret = *found;
+	return true;
+}
+
+void facts_astray(struct executor *x, struct scratch **scratch, struct msg_container *c,
+		  struct msg_caps *caps)
+{
+	const struct code_row *code = code_row(CODE_away);
+	struct msg_reason *out;
+	struct handover_row row;
+
+	if (!is_astray(x, c, &row))
+		return;
+	c->migration = scratch_fmt(scratch, "%s", row.migration);
+	c->authority = "away";
+	if (!caps->problems.v)
+		caps->problems.v = scratch_take(scratch, PROBLEMS_MAX * sizeof(*out));
+	if (caps->problems.n == PROBLEMS_MAX)
+		return;
+	out = &caps->problems.v[caps->problems.n++];
+	*out = (struct msg_reason){.code = code->code, .fix = code->fix};
+	out->why = scratch_fmt(scratch, "%s: %s runs here, and is %s's since migration %s",
+			       code->code, c->id, row.peer, row.migration);
 }
 
 void facts_journal(struct executor *x, struct msg_container *ret)

@@ -193,6 +193,27 @@ bool handover_is_away(enum handover_state state)
 	return state == HANDOVER_released || state == HANDOVER_done;
 }
 
+enum handover_right handover_right(const struct handover_row *row)
+{
+	switch (row->state == HANDOVER_closed ? row->last : row->state) {
+	case HANDOVER_own:
+		return RIGHT_here;
+	case HANDOVER_done:
+	case HANDOVER_refused:
+	case HANDOVER_lost:
+		return RIGHT_away;
+	case HANDOVER_running: /* until it is closed a restart may find that it died: LOST */
+		return row->state == HANDOVER_closed ? RIGHT_here : RIGHT_undecided;
+	case HANDOVER_held:
+	case HANDOVER_released:
+	case HANDOVER_reserved:
+	case HANDOVER_prepared:
+		return RIGHT_undecided;
+	default:
+		return RIGHT_unknown;
+	}
+}
+
 const char *handover_state_name(unsigned state)
 {
 	static const char *const names[] = {

@@ -121,6 +121,11 @@ const struct handover_plan *handover_refuse_plan(void);
 /* The plan of a source that has the target's RUNNING. */
 const struct handover_plan *handover_retire_plan(void);
 
+/* What a row, closed ones too, says of its container's place: nothing, that it is this host's, that
+ * it is another's, or that a handover is under way. Of several rows the greatest epoch counts. */
+enum handover_right { RIGHT_unknown, RIGHT_here, RIGHT_away, RIGHT_undecided };
+enum handover_right handover_right(const struct handover_row *row);
+
 /* Whether the container of a source in this state must not run here. */
 bool handover_is_away(enum handover_state state);
 

@@ -98,6 +98,22 @@ bool journal_closed(const struct journal *j, const char *migration, struct hando
 	return false;
 }
 
+bool journal_closed_of(const struct journal *j, const char *container, struct handover_row *ret_row)
+{
+	const struct tomb *found = NULL;
+
+	for (size_t i = 0; i < j->tombs.n; i++) {
+		const struct tomb *tomb = &j->tombs.v[i];
+
+		if (tomb->last && str_eq(tomb->container, container) &&
+		    (!found || tomb->epoch >= found->epoch))
+			found = tomb;
+	}
+	if (found)
+		tomb_row(found, ret_row);
+	return found != NULL;
+}
+
 struct rows {
 	struct handover_row *v;
 	size_t n;
@@ -120,6 +136,38 @@ static void rows_put(struct rows *rows, const struct handover_row *row)
 	rows->v[i] = *row;
 }
 
+static int damaged(const char *path, off_t at, struct err *err)
+{
+	fail(err, ERR_corrupt, "journal %s: row %llu is damaged", path,
+	     (unsigned long long)(at / (off_t)sizeof(struct row)));
+	return err_fix(err, "compare with the other host's journal before removing it: it says who "
+			    "may run a container");
+}
+
+int journal_read(const char *path, void (*each)(void *arg, const struct handover_row *row),
+		 void *arg, struct err *err)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct row row, next;
+	off_t at = 0;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return fail_errno(err, ERR_io, "reading journal %s", path);
+	for (; pread(fd, &row, sizeof(row), at) == sizeof(row); at += sizeof(row)) {
+		if (row_good(&row)) {
+			each(arg, &row.data);
+			continue;
+		}
+		/* The last one may be torn, or be in the writing. */
+		if (pread(fd, &next, sizeof(next), at + (off_t)sizeof(row)) == sizeof(next))
+			return damaged(path, at, err);
+		return 0;
+	}
+	return 0;
+}
+
 static int replay(struct journal *j, struct rows *rows, struct err *err)
 {
 	struct stat st;
@@ -134,12 +182,8 @@ static int replay(struct journal *j, struct rows *rows, struct err *err)
 			return fail_errno(err, ERR_io, "reading journal %s", j->path);
 		if (!row_good(&row) && last)
 			break;
-		if (!row_good(&row)) {
-			fail(err, ERR_corrupt, "journal %s: row %llu is damaged", j->path,
-			     (unsigned long long)(j->end / sizeof(row)));
-			return err_fix(err, "compare with the other host's journal before removing "
-					    "it: it says who may run a container");
-		}
+		if (!row_good(&row))
+			return damaged(j->path, j->end, err);
 		j->seq = row.seq;
 		rows_put(rows, &row.data);
 		if (row.data.state == HANDOVER_closed)

@@ -23,6 +23,16 @@ void journal_close(struct journal **journal);
  * failure of write or fsync ends the process. */
 int journal_append(struct journal *journal, const struct handover_row *row, struct err *err);
 
+/* Calls each for every good row in order, closed ones too, without a lock and without changing
+ * anything: a worker may be writing to it. An absent journal is an empty one; -ERR_corrupt as
+ * above. */
+int journal_read(const char *path, void (*each)(void *arg, const struct handover_row *row),
+		 void *arg, struct err *err);
+
+/* The closed row of a container with the greatest epoch; false when there is none. */
+bool journal_closed_of(const struct journal *journal, const char *container,
+		       struct handover_row *ret_row);
+
 /* Whether a migration was closed here: it may never begin again, whoever asks. ret_row (may be
  * NULL) gets what the tombstone keeps: container, peer, side, epoch and the last state. */
 bool journal_closed(const struct journal *journal, const char *migration,

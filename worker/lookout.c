@@ -399,7 +399,7 @@ static void name_volumes(struct scratch **scratch, struct msg_caps *caps)
 /* --- all of it --- */
 
 static void add_containers(struct executor *x, struct runtime_seen *r, struct everyone *all,
-			   struct msg_caps *caps)
+			   struct scratch **scratch, struct msg_caps *caps)
 {
 	for (struct seen *s = r->containers; s && all->n < CONTAINERS_MAX; s = s->next) {
 		struct msg_container *out;
@@ -410,6 +410,7 @@ static void add_containers(struct executor *x, struct runtime_seen *r, struct ev
 		*out = s->facts;
 		out->migration = NULL;
 		facts_journal(x, out);
+		facts_astray(x, scratch, out, caps);
 		all->v[all->n++] = s;
 	}
 }
@@ -455,7 +456,7 @@ bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
 			continue;
 		look_at_runtime(&g, r);
 		add_runtime(x, r, caps);
-		add_containers(x, r, all, caps);
+		add_containers(x, r, all, scratch, caps);
 	}
 	name_sharers(all, scratch, caps);
 	name_volumes(scratch, caps);

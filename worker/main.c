@@ -17,6 +17,7 @@
 #include "worker/bus_side.h"
 #include "worker/dirs.h"
 #include "worker/executor.h"
+#include "worker/guard.h"
 #include "worker/tell.h"
 
 #include <errno.h>
@@ -112,7 +113,11 @@ int main(int argc, char **argv)
 	rc = load(&args, options, &err);
 	level = log_level_parse(options_str(options, OPT_node_log));
 	log_init("drover-worker", level < 0 ? LOG_LEVEL_INFO : (enum log_level)level);
-	if (!rc)
+	if (!rc && args.may_start)
+		rc = guard_main(options, args.may_start);
+	else if (!rc && args.new_name)
+		rc = guard_new_main(options, args.new_name);
+	else if (!rc)
 		rc = start(options, &err);
 	if (rc < 0) {
 		log_err("%s\tfix=\"%s\"", err.text, err.fix);

@@ -4,6 +4,7 @@
  * side, state and step. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "worker/guard.h"
 #include "worker/journal.h"
 
 #include <fcntl.h>
@@ -192,6 +193,93 @@ static void the_last_row_counts_and_a_torn_one_does_not(void **state)
 	unlink(path);
 }
 
+static void the_greatest_epoch_says_who_may_start(void **state)
+{
+	static const struct {
+		uint8_t side, state, last;
+		enum handover_right right;
+	} rows[] = {
+		{SIDE_source, HANDOVER_own, 0, RIGHT_here},
+		{SIDE_source, HANDOVER_held, 0, RIGHT_undecided},
+		{SIDE_source, HANDOVER_released, 0, RIGHT_undecided},
+		{SIDE_source, HANDOVER_done, 0, RIGHT_away},
+		{SIDE_source, HANDOVER_closed, HANDOVER_done, RIGHT_away},
+		{SIDE_source, HANDOVER_closed, HANDOVER_own, RIGHT_here},
+		{SIDE_source, HANDOVER_closed, HANDOVER_none, RIGHT_unknown},
+		{SIDE_target, HANDOVER_reserved, 0, RIGHT_undecided},
+		{SIDE_target, HANDOVER_prepared, 0, RIGHT_undecided},
+		{SIDE_target, HANDOVER_running, 0, RIGHT_undecided},
+		{SIDE_target, HANDOVER_closed, HANDOVER_running, RIGHT_here},
+		{SIDE_target, HANDOVER_refused, 0, RIGHT_away},
+		{SIDE_target, HANDOVER_closed, HANDOVER_refused, RIGHT_away},
+		{SIDE_target, HANDOVER_lost, 0, RIGHT_away},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct handover_row row = {
+			.side = rows[i].side, .state = rows[i].state, .last = rows[i].last};
+
+		assert_int_equal(handover_right(&row), rows[i].right);
+	}
+}
+
+static struct options *options_in(const char *folder)
+{
+	struct options *options = options_new();
+	char text[128];
+
+	str_fmt(text, sizeof(text), "node.state=%s", folder);
+	assert_int_equal(options_set(options, text, NULL), 0);
+	return options;
+}
+
+static void moved(struct journal *j, const char *migration, uint64_t epoch, uint8_t side,
+		  uint8_t last)
+{
+	struct handover_row row = {
+		.container = "web", .peer = "beta", .side = side, .epoch = epoch, .state = last};
+	struct err err;
+
+	str_copy(row.migration, sizeof(row.migration), migration);
+	assert_int_equal(journal_append(j, &row, &err), 0);
+	row.last = last;
+	row.state = HANDOVER_closed;
+	assert_int_equal(journal_append(j, &row, &err), 0);
+}
+
+/* As an init system asks it, also while a worker holds the journal. */
+static void the_guard_reads_the_journal(void **state)
+{
+	char folder[] = "/tmp/drover-guard.XXXXXX", path[64];
+	struct options *options;
+	struct journal *j;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	options = options_in(folder);
+	str_fmt(path, sizeof(path), "%s/executor.journal", folder);
+	assert_int_equal(guard_main(options, "web"), 0);
+	j = opened(path, 0);
+	moved(j, "01ARZ3NDEKTSV4RRFFQ69G5FA1", 7, SIDE_source, HANDOVER_done);
+	assert_int_equal(guard_main(options, "web"), 3);
+	assert_int_equal(guard_main(options, "db"), 0);
+	assert_int_equal(guard_main(options, "../db"), 2);
+	moved(j, "01ARZ3NDEKTSV4RRFFQ69G5FA2", 8, SIDE_target, HANDOVER_running);
+	assert_int_equal(guard_main(options, "web"), 0);
+	/* An older migration that is settled late decides nothing. */
+	moved(j, "01ARZ3NDEKTSV4RRFFQ69G5FA1", 7, SIDE_source, HANDOVER_done);
+	assert_int_equal(guard_main(options, "web"), 0);
+	moved(j, "01ARZ3NDEKTSV4RRFFQ69G5FA3", 9, SIDE_source, HANDOVER_done);
+	assert_int_equal(guard_main(options, "web"), 3);
+	assert_int_equal(guard_new_main(options, "web"), 1); /* a worker has the journal */
+	journal_close(&j);
+	assert_int_equal(guard_new_main(options, "web"), 0);
+	assert_int_equal(guard_main(options, "web"), 0);
+	options_free(&options);
+	assert_int_equal(file_rmtree(folder, NULL), 0);
+}
+
 static void a_damaged_middle_is_refused(void **state)
 {
 	char path[] = "/tmp/drover-journal.XXXXXX";
@@ -267,6 +355,8 @@ int main(void)
 		cmocka_unit_test(running_is_never_refused),
 		cmocka_unit_test(records_come_before_acts),
 		cmocka_unit_test(the_last_row_counts_and_a_torn_one_does_not),
+		cmocka_unit_test(the_greatest_epoch_says_who_may_start),
+		cmocka_unit_test(the_guard_reads_the_journal),
 		cmocka_unit_test(a_damaged_middle_is_refused),
 		cmocka_unit_test(a_full_disk_stops_beginnings_only),
 		cmocka_unit_test(two_workers_cannot_share_a_journal),

@@ -11,6 +11,7 @@
 #include "runtime/tasks.h"
 #include "transfer/ticket.h"
 #include "worker/arrival.h"
+#include "worker/hooks.h"
 #include "worker/logs.h"
 
 #include <errno.h>
@@ -219,6 +220,34 @@ static int event_unpack(struct executor *x, struct mig *m, struct err *err)
 	run_free(&m->child);
 	m->figures.verify_us = clock_mono_us() - m->act_began_us;
 	return rc;
+}
+
+static int begin_hook_before(struct executor *x, struct mig *m, struct err *err)
+{
+	m->arrived = true;
+	return hooks_begin(x, m, HOOK_pre_restore, err);
+}
+
+static int event_hook_before(struct executor *x, struct mig *m, struct err *err)
+{
+	return hooks_step(x, m, HOOK_pre_restore, err);
+}
+
+static enum hook_event hook_of(const struct mig *m)
+{
+	return m->row.state == HANDOVER_running ? HOOK_post_restore : HOOK_failed_restore;
+}
+
+/* With the clean-up, when the handover is over: nobody waits for these. A worker that was started
+ * again in between has forgotten that there was an arrival, and runs none. */
+static int begin_hook_after(struct executor *x, struct mig *m, struct err *err)
+{
+	return m->arrived ? hooks_begin(x, m, hook_of(m), err) : 0;
+}
+
+static int event_hook_after(struct executor *x, struct mig *m, struct err *err)
+{
+	return hooks_step(x, m, hook_of(m), err);
 }
 
 static int hook_socket(struct executor *x, struct mig *m, struct err *err)
@@ -523,6 +552,8 @@ const struct act acts_target[ACT_COUNT] = {
 	[ACT_check_target] = {arrival_check, arrival_checked},
 	[ACT_reserve] = {begin_reserve, NULL},
 	[ACT_unpack] = {begin_unpack, event_unpack},
+	[ACT_hook_before] = {begin_hook_before, event_hook_before},
+	[ACT_hook_after] = {begin_hook_after, event_hook_after},
 	[ACT_arm] = {begin_arm, event_arm},
 	[ACT_go] = {begin_go, event_go},
 	[ACT_plug] = {begin_plug, NULL},

@@ -50,6 +50,8 @@ struct mig {
 	struct run *child;   /* of the current act */
 	struct run *restore; /* on a target, from arm to go */
 	int hook_listen, hook;
+	char hook_last[NAME_SIZE]; /* the program that runs, or ran last (worker/hooks.h) */
+	bool arrived;              /* on a target: its payload came, a restore was to follow */
 	bool sender_open;
 	bool passing;             /* a pass is under way in the sender */
 	uint64_t act_deadline_ms; /* of a pending act without a child, 0 = none */

@@ -49,8 +49,8 @@ static const struct handover_plan refuse_target = {
 	"refuse", OPS(REC(refused), DO(kill), DO(unreserve)), NULL, true};
 static const struct handover_plan reserve_target = {"reserve", OPS(REC(reserved), DO(reserve)),
 						    &refuse_target, false};
-static const struct handover_plan arm_target = {"arm", OPS(DO(unpack), DO(arm), REC(prepared)),
-						&refuse_target, false};
+static const struct handover_plan arm_target = {
+	"arm", OPS(DO(unpack), DO(hook_before), DO(arm), REC(prepared)), &refuse_target, false};
 /* A restore that is still under way would run after a person has gone back to the source's copy. */
 static const struct handover_plan lost_target = {"lost", OPS(REC(lost), DO(kill)), NULL, true};
 static const struct handover_plan start_target = {
@@ -60,8 +60,8 @@ static const struct handover_plan force_target = {
 	"force", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
 /* Died between the word to the hook and the gate: opening it twice is free. */
 static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
-static const struct handover_plan clean_target = {"clean", OPS(DO(clean_target), REC(closed)), NULL,
-						  false};
+static const struct handover_plan clean_target = {
+	"clean", OPS(DO(hook_after), DO(clean_target), REC(closed)), NULL, false};
 
 #define IN(state) (1U << HANDOVER_##state)
 

@@ -32,8 +32,8 @@
 	X(reserved) X(prepared) X(running) X(refused) X(lost) X(closed)
 #define HANDOVER_ACT_TABLE(X) \
 	X(none) X(check_source) X(check_target) X(reserve) X(sync) X(gate_close) X(freeze) X(dump) \
-	X(send) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(arm) X(go) X(plug) X(settle) X(kill) \
-	X(unreserve) X(clean_source) X(clean_target)
+	X(send) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(hook_before) X(arm) X(go) X(plug) X(settle) X(kill) \
+	X(unreserve) X(clean_source) X(hook_after) X(clean_target)
 /* clang-format on */
 
 enum handover_state {

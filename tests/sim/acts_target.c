@@ -60,6 +60,38 @@ static int target_unpacked(struct executor *x, struct mig *m, struct err *err)
 	return act_leave();
 }
 
+static int target_hook_before(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = act_enter(m, ACT_hook_before, false, err);
+
+	(void)x;
+	return rc || rnd_below(4) ? rc : act_pend(m, ACT_hook_before, 1, 5000);
+}
+
+static int target_hook_ended(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = act_ended(m, err);
+
+	(void)x;
+	return rc ? rc : act_leave();
+}
+
+/* What it says is nobody's concern: the handover is over. */
+static int target_hook_after(struct executor *x, struct mig *m, struct err *err)
+{
+	act_enter(m, ACT_hook_after, true, err);
+	(void)x;
+	return rnd_below(4) ? 0 : act_pend(m, ACT_hook_after, 1, 5000);
+}
+
+static int target_hook_passed(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = act_ended(m, err);
+
+	(void)x;
+	return rc > 0 ? rc : act_leave();
+}
+
 static int target_arm(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc = act_enter(m, ACT_arm, false, err);
@@ -202,6 +234,8 @@ const struct act acts_target[ACT_COUNT] = {
 	[ACT_check_target] = {target_check, NULL},
 	[ACT_reserve] = {target_reserve, NULL},
 	[ACT_unpack] = {target_unpack, target_unpacked},
+	[ACT_hook_before] = {target_hook_before, target_hook_ended},
+	[ACT_hook_after] = {target_hook_after, target_hook_passed},
 	[ACT_arm] = {target_arm, target_armed},
 	[ACT_go] = {target_go, target_gone},
 	[ACT_plug] = {target_plug, NULL},

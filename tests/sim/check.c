@@ -94,6 +94,7 @@ static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
 		return state == HANDOVER_done;
 	case ACT_reserve:
 	case ACT_unpack:
+	case ACT_hook_before:
 	case ACT_arm:
 		return state == HANDOVER_reserved;
 	case ACT_go:
@@ -106,6 +107,7 @@ static bool allowed(const struct mig *m, enum handover_act act, uint8_t state)
 		return state == HANDOVER_refused;
 	case ACT_clean_source:
 		return state != HANDOVER_held && state != HANDOVER_released;
+	case ACT_hook_after:
 	case ACT_clean_target:
 		return state != HANDOVER_reserved && state != HANDOVER_prepared;
 	default:

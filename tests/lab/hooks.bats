@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+#
+# The target's own programs before and after an arrival.
+
+tool=$BATS_TEST_DIRNAME/lab
+
+lab() { "$tool" "$@"; }
+drover() { lab exec ctl drover "$@"; }
+
+soon() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "not soon: $*"; return 1; }
+		sleep 0.1
+	done
+}
+
+# hook EVENT NAME: on beta, its text from stdin.
+hook() {
+	# shellcheck disable=SC2016 # expanded there
+	lab exec beta sh -c 'mkdir -p "/etc/drover/hooks/$1.d" &&
+		cat >"/etc/drover/hooks/$1.d/$2" && chmod 755 "/etc/drover/hooks/$1.d/$2"' hook "$1" "$2"
+}
+
+# On the host's own storage: what a hook wrote there, in order.
+wrote() { lab exec beta cat /var/log/drover/hooks 2>/dev/null; }
+wrote_it() { wrote | grep -q "$1"; }
+
+# migrate ARG…: exit code in $code, the job in $job.
+migrate() {
+	code=0
+	drover migrate "$@" --json >"$BATS_TEST_TMPDIR/json" 2>"$BATS_TEST_TMPDIR/errors" || code=$?
+	job=$(jq -c '[.. | objects | select(has("id") and has("container"))][0] // {}' "$BATS_TEST_TMPDIR/json")
+	echo "migrate $*: exit $code, $(jq -c '{outcome, runs_on, error}' <<<"$job")"
+}
+
+client_exact() {
+	kill "$client"
+	wait "$client" || true
+	[ "$(jq -c '[.exact, .lost, .repeated, .reconnects, .broken, .verified]' "$report")" = \
+		'[true,0,0,0,null,true]' ]
+}
+
+setup_file() {
+	export DROVER_LAB=$BATS_FILE_TMPDIR/lab
+	lab up 2 --run 1g
+	lab ct beta seed --no-start
+	lab ct-rm beta seed
+	lab wait
+}
+
+teardown_file() { lab down; }
+
+setup() {
+	local ip
+	lab exec beta sh -c 'rm -rf /etc/drover/hooks /var/log/drover/hooks'
+	ip=$(lab ct alpha web --mb 8)
+	soon 10 eval 'drover ps -o plain | grep -q "^web"'
+	report=$BATS_TEST_TMPDIR/report
+	"$tool" client ctl "$ip" --interval-ms 10 --out "$report" 3>&- &
+	client=$!
+	sleep 0.3
+}
+
+teardown() {
+	if [ -z "${BATS_TEST_COMPLETED-}" ]; then
+		cat "$BATS_TEST_TMPDIR/errors" || true
+		lab log beta | tail -n 20
+	fi
+	kill "$client" 2>/dev/null || true
+	for host in alpha beta; do lab ct-rm "$host" web 2>/dev/null || true; done
+}
+
+@test "they run in order, with what they need to know" {
+	hook pre-restore 20-second <<<'#!/bin/sh
+echo "second $1" >>/var/log/drover/hooks'
+	hook pre-restore 10-first <<<'#!/bin/sh
+echo "first $* ip=$DROVER_IP mac=$DROVER_MAC job=$DROVER_JOB" >>/var/log/drover/hooks'
+	hook post-restore tell <<<'#!/bin/sh
+echo "after $DROVER_CONTAINER $DROVER_OUTCOME" >>/var/log/drover/hooks'
+	migrate web --to beta
+	[ "$code" = 0 ]
+	client_exact
+	soon 10 wrote_it after
+	wrote
+	[[ $(wrote | sed -n 1p) == "first pre-restore web alpha beta ip=10."*" mac="*" job=$(jq -r .id <<<"$job")" ]]
+	[ "$(wrote | sed -n 2p)" = "second pre-restore" ]
+	[ "$(wrote | sed -n 3p)" = "after web MOVED" ]
+}
+
+@test "a pre-restore hook that fails refuses: STAYED, its words are told, failed-restore runs" {
+	hook pre-restore guard <<<'#!/bin/sh
+echo "the licence server says no" >&2; exit 7'
+	hook failed-restore tell <<<'#!/bin/sh
+echo "failed $DROVER_CONTAINER $DROVER_OUTCOME" >>/var/log/drover/hooks'
+	migrate web --to beta
+	[ "$code" = 8 ]
+	[ "$(jq -r .outcome <<<"$job")" = STAYED ]
+	[[ $(jq -r .error <<<"$job") == *"pre-restore hook guard"*"the licence server says no"* ]]
+	client_exact
+	soon 10 wrote_it "failed web STAYED"
+	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
+}
+
+@test "one that hangs is ended, one that others may write is not run: STAYED" {
+	lab kill beta worker
+	lab exec beta sh -c 'printf "[worker]\nhook_timeout = 500ms\n" >>/etc/drover/drover.conf'
+	lab start beta worker
+	lab wait
+	hook pre-restore hang <<<'#!/bin/sh
+sleep 60'
+	migrate web --to beta
+	[ "$code" = 8 ]
+	[[ $(jq -r .error <<<"$job") == *"pre-restore hook hang"* ]]
+	lab exec beta rm /etc/drover/hooks/pre-restore.d/hang
+	hook pre-restore open <<<'#!/bin/sh
+true'
+	lab exec beta chmod 777 /etc/drover/hooks/pre-restore.d/open
+	migrate web --to beta
+	[ "$code" = 8 ]
+	[[ $(jq -r .error <<<"$job") == *"is not root's alone"* ]]
+	client_exact
+	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
+}

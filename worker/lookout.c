@@ -44,7 +44,8 @@ struct runtime_seen {
 	uint64_t program; /* sum of the file's identity; 0 = not asked */
 	struct runtime_version version;
 	bool works;
-	uint64_t sum, listed_ms; /* of the state directory, when it was asked */
+	uint64_t files, tasks; /* sums of its state directory and of its containers' processes */
+	uint64_t listed_ms;    /* 0 = ask again */
 	struct runtime_list list;
 	struct seen *containers;
 };
@@ -124,23 +125,22 @@ static uint64_t birth(pid_t pid)
 	return ticks;
 }
 
-static uint64_t frozen_sum(const struct seen *s)
+static bool is_frozen(const struct seen *s)
 {
 	char text[16] = "";
 
-	return s->frozen >= 0 && pread(s->frozen, text, sizeof(text) - 1, 0) > 0 ? mix_text(7, text)
-										 : 7;
+	return s->frozen >= 0 && pread(s->frozen, text, sizeof(text) - 1, 0) > 0 &&
+	       (text[0] == '1' || text[0] == 'F');
 }
 
-/* A runtime's own record of a container is rewritten when it does something to it; what happens to
- * a container by itself or by others shows in its first process and its freezer. */
-static uint64_t runtime_sum(const struct runtime_seen *r)
+/* A runtime's own records of its containers are rewritten when it does something to them. */
+static uint64_t files_sum(const struct runtime_seen *r)
 {
 	static const char *const records[] = {"state.json", "status"};
 	auto_closedir DIR *dir = opendir(r->driver->default_root);
-	uint64_t all = 1;
 	const struct dirent *e;
 	char path[NAME_MAX + 32];
+	uint64_t all = 1;
 
 	while (dir && (e = readdir(dir))) {
 		uint64_t h = mix_text(1, e->d_name);
@@ -150,8 +150,16 @@ static uint64_t runtime_sum(const struct runtime_seen *r)
 				h = mix(h, file_sum(dirfd(dir), path));
 		all += h; /* in whatever order they come */
 	}
+	return all;
+}
+
+/* What happens to a container by itself, or by others than its runtime. */
+static uint64_t tasks_sum(const struct runtime_seen *r)
+{
+	uint64_t all = 1;
+
 	for (const struct seen *s = r->containers; s; s = s->next)
-		all += mix(mix(mix_text(3, s->id), birth(s->pid)), frozen_sum(s));
+		all += mix(mix(mix_text(3, s->id), birth(s->pid)), is_frozen(s));
 	return all;
 }
 
@@ -190,6 +198,7 @@ static void list_again(struct runtime_seen *r, uint64_t now_ms)
 
 	if (runtime_list_sync(r->driver, NULL, &list, &err)) {
 		log_debug("%s: %s", r->driver->name, err.text);
+		r->listed_ms = 0;
 		return;
 	}
 	runtime_list_done(&r->list);
@@ -270,8 +279,9 @@ static void look(struct looking *g, struct runtime_seen *r, const struct runtime
 	s->here = !facts_look(g->x, r->driver, c, &g->census, &s->texts, &s->facts, &err);
 	if (!s->here)
 		s->looked_ms = 0; /* it is being made, or has just ended */
-	if (c->pid > 0 && !s->born)
-		r->listed_ms = 0; /* the list is older than its end */
+	/* The list is older than its end, or than its freeze. */
+	if (c->pid > 0 && (!s->born || is_frozen(s) != str_eq(c->status, "paused")))
+		r->listed_ms = 0;
 	row = census_find(&g->census, c->pid);
 	for (size_t k = 0; k < CENSUS_NAMESPACES; k++)
 		s->ns[k] = row ? row->ns[k] : 0;
@@ -427,14 +437,16 @@ static void add_runtime(struct executor *x, const struct runtime_seen *r, struct
 
 static void look_at_runtime(struct looking *g, struct runtime_seen *r)
 {
-	uint64_t sum = runtime_sum(r);
+	uint64_t files = files_sum(r); /* before the list, which may be newer than it */
 
-	if (sum != r->sum || !r->listed_ms || g->now_ms - r->listed_ms >= LIST_EVERY_MS) {
+	if (files != r->files || tasks_sum(r) != r->tasks || !r->listed_ms ||
+	    g->now_ms - r->listed_ms >= LIST_EVERY_MS) {
 		list_again(r, g->now_ms);
 		drop_gone(r);
 	}
+	r->files = files;
 	look_at_all(g, r);
-	r->sum = runtime_sum(r);
+	r->tasks = tasks_sum(r);
 }
 
 bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,

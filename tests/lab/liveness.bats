@@ -107,7 +107,7 @@ teardown() {
 
 @test "a coordinator that was stopped takes nobody for dead, nor suspect" {
 	lab kill ctl coordinator STOP
-	sleep 12 # longer than any silence that it forgives a host
+	sleep 8 # longer than the silence that makes a host suspect, whatever its habits
 	lab kill ctl coordinator CONT
 	soon 10 all_up
 	sleep 4

@@ -9,6 +9,8 @@
 
 void routes_done(struct routes *routes)
 {
+	for (size_t i = 0; i < routes->n_nodes; i++)
+		free(routes->nodes[i]);
 	free(routes->nodes);
 	free(routes->clients);
 	*routes = (struct routes){0};
@@ -22,24 +24,50 @@ static bool same_peer(const struct route *route, const struct bus_sock *sock,
 	       str_eq(route->from.id, from->id);
 }
 
+/* The index of id, or of where it belongs. */
+static size_t slot_of(const struct routes *routes, const char *id, bool *ret_found)
+{
+	size_t low = 0, high = routes->n_nodes;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(id, routes->nodes[middle]->from.id);
+
+		if (order == 0) {
+			*ret_found = true;
+			return middle;
+		}
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 void routes_hear(struct routes *routes, struct bus_sock *sock, const struct bus_from *from)
 {
-	struct route *route = (struct route *)routes_node(routes, from->id);
+	bool found;
+	size_t at = slot_of(routes, from->id, &found);
 
-	if (!route) {
+	if (!found) {
 		routes->nodes =
 			mem_grow(routes->nodes, routes->n_nodes + 1, sizeof(*routes->nodes));
-		route = &routes->nodes[routes->n_nodes++];
+		memmove(routes->nodes + at + 1, routes->nodes + at,
+			(routes->n_nodes - at) * sizeof(*routes->nodes));
+		routes->nodes[at] = mem_new_of(struct route);
+		routes->n_nodes++;
 	}
-	*route = (struct route){.sock = sock, .from = *from};
+	*routes->nodes[at] = (struct route){.sock = sock, .from = *from};
 }
 
 const struct route *routes_node(const struct routes *routes, const char *id)
 {
-	for (size_t i = 0; i < routes->n_nodes; i++)
-		if (str_eq(routes->nodes[i].from.id, id))
-			return &routes->nodes[i];
-	return NULL;
+	bool found;
+	size_t at = slot_of(routes, id, &found);
+
+	return found ? routes->nodes[at] : NULL;
 }
 
 uint64_t routes_client(struct routes *routes, struct bus_sock *sock, const struct bus_from *from,

@@ -17,7 +17,7 @@ struct route {
 };
 
 struct routes {
-	struct route *nodes;
+	struct route **nodes; /* sorted by id */
 	size_t n_nodes;
 	struct route *clients; /* oldest first */
 	size_t n_clients;

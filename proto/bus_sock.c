@@ -40,7 +40,7 @@ static const struct { int option; int value; } common_options[] = {
 	{ ZMQ_LINGER,            500 },  /* an exiting command line still gets its request out */
 	{ ZMQ_RCVTIMEO,            0 },
 	{ ZMQ_SNDTIMEO,            0 },
-	{ ZMQ_HANDSHAKE_IVL,    3000 },  /* also how often a refused (300) node knocks again */
+	{ ZMQ_HANDSHAKE_IVL,   10000 },  /* also how often a refused (300) node knocks again */
 	{ ZMQ_RECONNECT_IVL,     200 },
 	{ ZMQ_RECONNECT_IVL_MAX, 5000 },
 	{ ZMQ_CONNECT_TIMEOUT,  5000 },
@@ -50,6 +50,12 @@ static const struct { int option; int value; } common_options[] = {
 	{ ZMQ_TCP_KEEPALIVE_INTVL, 5 },
 	{ ZMQ_TCP_KEEPALIVE_CNT,   4 },
 	{ ZMQ_TCP_MAXRT,       20000 },  /* the same with data under way */
+};
+/* After a restart thousands of nodes dial at once, and each handshake takes half a millisecond of one
+ * core: those at the end of the queue must not be thrown out for having waited, nor give up. */
+static const struct { int option; int value; } server_options[] = {
+	{ ZMQ_BACKLOG,          4096 },
+	{ ZMQ_HANDSHAKE_IVL,   20000 },
 };
 static const struct { int option; int value; } router_options[] = {
 	{ ZMQ_ROUTER_MANDATORY,    1 },  /* sending to a lost connection is an error, not silence */
@@ -80,6 +86,8 @@ static int set_options(struct bus_sock *sock, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(common_options) && r == 0; i++)
 		r = set_int(sock, common_options[i].option, common_options[i].value, err);
+	for (size_t i = 0; sock->kind->domain && i < ARRAY_LEN(server_options) && r == 0; i++)
+		r = set_int(sock, server_options[i].option, server_options[i].value, err);
 	if (sock->kind->type == ZMQ_ROUTER)
 		for (size_t i = 0; i < ARRAY_LEN(router_options) && r == 0; i++)
 			r = set_int(sock, router_options[i].option, router_options[i].value, err);

@@ -121,7 +121,7 @@ static void *dial(struct fleet *f, int type, const struct key *key, const char *
 {
 	static const int options[][2] = {
 		{ZMQ_LINGER, 0},
-		{ZMQ_HANDSHAKE_IVL, 3000},
+		{ZMQ_HANDSHAKE_IVL, 10000},
 		{ZMQ_RECONNECT_IVL, 200},
 		{ZMQ_RECONNECT_IVL_MAX, 5000},
 		{ZMQ_CONNECT_TIMEOUT, 5000},

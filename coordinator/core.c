@@ -264,6 +264,14 @@ static uint64_t next_timer(const struct core *c)
 	return next_ms > c->now.mono_ms ? next_ms : c->now.mono_ms + 1;
 }
 
+/* After a word that changed no job: the jobs' upkeep can wait for the tick. */
+static void end_quietly(struct core *c)
+{
+	c->effects->timer_ms = c->timer_ms;
+	scratch_drop(c);
+	c->effects = NULL;
+}
+
 static void end_turn(struct core *c)
 {
 	for (size_t i = 0; i < c->n_jobs; i++)
@@ -278,7 +286,7 @@ static void end_turn(struct core *c)
 			core_probe_done(c, c->jobs[i]);
 	forget_oldest(c);
 	forget_oldest_drains(c);
-	c->effects->timer_ms = next_timer(c);
+	c->effects->timer_ms = c->timer_ms = next_timer(c);
 	scratch_drop(c);
 	c->effects = NULL;
 }
@@ -326,20 +334,30 @@ static struct job *job_of(struct core *c, const struct node *node, const char *m
 	return NULL;
 }
 
-static void feed_message(struct core *c, const struct core_event *event)
+/* Words that only describe a host. */
+static bool is_plain(enum msg_type type)
+{
+	return type == MSG_TYPE_beat || type == MSG_TYPE_caps || type == MSG_TYPE_hello ||
+	       type == MSG_TYPE_sight;
+}
+
+/* Whether it may have changed a job. */
+static bool feed_message(struct core *c, const struct core_event *event)
 {
 	struct node *node = nodes_find(&c->nodes, event->node);
 	const struct msg *msg = event->msg;
 	enum node_state before;
 	enum party party;
 	struct job *job;
+	unsigned news;
 
 	if (!node || !node->enrolled)
-		return;
+		return false;
 	if (!node->address[0])
 		str_copy(node->address, sizeof(node->address), event->address);
 	before = node->state;
-	node_news(c, node, nodes_hear(&c->nodes, node, msg, c->now.mono_ms));
+	news = nodes_hear(&c->nodes, node, msg, c->now.mono_ms);
+	node_news(c, node, news);
 	if (node->state == NODE_dead && before != NODE_dead)
 		core_emit(c, "host.dead", node->id, node->note, NULL);
 	if (msg->head.type == MSG_TYPE_caps)
@@ -359,6 +377,7 @@ static void feed_message(struct core *c, const struct core_event *event)
 	} else if (msg->head.type == MSG_TYPE_sight) {
 		core_heard_of(c, node, msg->sight);
 	}
+	return news || !is_plain(msg->head.type);
 }
 
 /* --- time and roster --- */
@@ -402,6 +421,8 @@ static void feed_unlist(struct core *c, const struct core_event *event)
 void core_feed(struct core *c, const struct core_event *event, struct moment now,
 	       struct effects *effects)
 {
+	bool quiet = false;
+
 	begin_turn(c, now, effects);
 	switch (event->kind) {
 	case CORE_tick:
@@ -414,7 +435,7 @@ void core_feed(struct core *c, const struct core_event *event, struct moment now
 		feed_unlist(c, event);
 		break;
 	case CORE_message:
-		feed_message(c, event);
+		quiet = !feed_message(c, event);
 		break;
 	case CORE_request:
 		core_request(c, event->client, event->msg, event->id);
@@ -424,7 +445,10 @@ void core_feed(struct core *c, const struct core_event *event, struct moment now
 		core_log_forget(c, event->client);
 		break;
 	}
-	end_turn(c);
+	if (quiet)
+		end_quietly(c);
+	else
+		end_turn(c);
 }
 
 /* --- replay --- */

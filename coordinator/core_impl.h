@@ -44,6 +44,7 @@ struct core {
 	uint64_t epoch;          /* of the last handover */
 	uint64_t event_seq;
 	uint64_t started_wall_ms;
+	uint64_t timer_ms;
 	bool pace_due;           /* the number of hosts has changed */
 	struct moment now;       /* of this turn */
 	struct effects *effects; /* of this turn */

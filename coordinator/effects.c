@@ -81,7 +81,7 @@ void effects_tell(struct effects *effects, uint64_t client, struct msg_head head
 	size_t len;
 
 	if (msg_encode_body(head.type, body, &data, &len, &err) ||
-	    msg_decode_body(head.type, data, len, &msg, &err)) {
+	    !(msg = msg_copy_try(head.type, body))) {
 		if (head.type != MSG_TYPE_reply)
 			return; /* an event can be missed */
 		msg = msg_copy(MSG_TYPE_reply,

@@ -52,7 +52,8 @@ int msg_encode_body(enum msg_type type, const void *body, void **ret_data, size_
 int msg_decode_body(enum msg_type type, const void *data, size_t len, struct msg **ret,
 		    struct err *err);
 
-/* Deep copy of a body into a new message, for keeping it past its source's life. msg_copy is never
+/* Deep copy of a body into a new message, for keeping it past its source's life: one block of just
+ * the size that it needs. Limits are not looked at; sending does that. msg_copy is never
  * NULL: without memory the process aborts, as with mem_new. For what can be done without, and for
  * what a peer chose, there is msg_copy_try. */
 struct msg *msg_copy(enum msg_type type, const void *body);

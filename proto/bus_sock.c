@@ -96,6 +96,8 @@ static int set_options(struct bus_sock *sock, struct err *err)
 	if (r == 0)
 		r = set_int(sock, ZMQ_RCVHWM, sock->kind->recv_hwm, err);
 	if (r == 0 && sock->kind->type == ZMQ_SUB)
+		r = set_int(sock, ZMQ_CONFLATE, 1, err); /* of each publisher the last one only */
+	if (r == 0 && sock->kind->type == ZMQ_SUB)
 		r = set_text(sock, ZMQ_SUBSCRIBE, "", err);
 	if (r == 0 && zmq_setsockopt(zsock_resolve(sock->zsock), ZMQ_MAXMSGSIZE, &max, sizeof(max)))
 		r = fail(err, ERR_config, "%s socket: libzmq refuses a size limit",

@@ -6,6 +6,7 @@
  *
  *   fleet_workers keys DIR N              DIR/ctl.key, DIR/roster, DIR/keys
  *   fleet_workers run DIR FIRST COUNT CTS COMMANDS BEATS
+ *                                         BEATS "-": over the one connection for commands
  *
  * While it runs, a line on stdin is "mute I" (worker I of all falls silent, and is not reached by
  * others), "again" (the coordinator was started again: all say hello) or "count" (prints beats
@@ -442,7 +443,7 @@ static void enlist(struct fleet *f, unsigned i, const struct key *key)
 	str_fmt(w->id, sizeof(w->id), "w%05u", w->number);
 	ulid_new(w->instance, clock_wall_ms());
 	w->dealer = dial(f, ZMQ_DEALER, key, f->commands);
-	w->pub = dial(f, ZMQ_PUB, key, f->beats_to);
+	w->pub = str_eq(f->beats_to, "-") ? w->dealer : dial(f, ZMQ_PUB, key, f->beats_to);
 	w->beat_ms = now_ms + w->number * 7919u % 1000;
 	if (zmq_getsockopt(w->dealer, ZMQ_FD, &fd, &len) ||
 	    epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event))

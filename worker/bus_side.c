@@ -76,26 +76,35 @@ static void endpoint(char *to, size_t size, const char *address, uint16_t port)
 
 static void connect_link(struct side *s, struct link *l)
 {
-	char commands[128], beats[128];
+	char commands[128];
 	struct err err;
 
 	endpoint(commands, sizeof(commands), l->address, l->port);
-	endpoint(beats, sizeof(beats), l->address, l->beats_port);
 	l->welcomed = false;
 	l->dialled_ms = clock_mono_ms();
 	bus_sock_free(&l->dealer);
 	bus_sock_free(&l->pub);
 	l->dealer = bus_dealer(s->bus, commands, l->id, &err);
-	if (l->dealer)
-		l->pub = bus_pub(s->bus, beats, l->id, &err);
-	if (!l->pub) {
-		bus_sock_free(&l->dealer);
+	if (!l->dealer) {
 		log_warn("coordinator %s at %s: %s", l->id, commands, err.text);
 		return;
 	}
 	l->next_hello_ms = 0;
 	l->last_ms = clock_mono_ms();
 	log_info("dialling coordinator\tcoordinator=%s endpoint=%s", l->id, commands);
+}
+
+/* Beats are dialled once there is a welcome: a coordinator that thousands dial at once has half as
+ * many handshakes to do before it can talk to all of them. */
+static void connect_beats(struct side *s, struct link *l)
+{
+	char beats[128];
+	struct err err;
+
+	endpoint(beats, sizeof(beats), l->address, l->beats_port);
+	l->pub = bus_pub(s->bus, beats, l->id, &err);
+	if (!l->pub)
+		log_warn("coordinator %s at %s: %s", l->id, beats, err.text);
 }
 
 /* A list entry names no id: the roster's only coordinator at that address, or the only one. */
@@ -196,7 +205,7 @@ static void send_caps(struct side *s, struct link *l)
 {
 	struct msg_head head = msg_head_new(MSG_TYPE_caps, 0, NULL);
 
-	if (s->caps && l->pub)
+	if (s->caps && l->dealer)
 		bus_send(l->dealer, NULL, &head, s->caps->body, NULL);
 }
 
@@ -242,6 +251,8 @@ static void on_welcome(struct side *s, struct link *l, const struct msg_welcome 
 						 : ms;
 	set_pace(s);
 	l->welcomed = true;
+	if (!l->pub)
+		connect_beats(s, l);
 }
 
 static void on_sight(void *arg, size_t tag, const struct msg_sight *sight)

@@ -49,6 +49,7 @@ struct fleet {
 	void *zmq;
 	int epoll;
 	struct worker *v;
+	struct key *keys;
 	unsigned first, n, containers;
 	uint64_t beats;
 	bool muted[NODES_MAX];
@@ -342,6 +343,11 @@ static void take(struct fleet *f, struct worker *w, const void *data, size_t len
 		return;
 	if (m->head.type == MSG_TYPE_welcome) {
 		w->interval_ms = m->welcome->interval_ms;
+		if (!w->pub)
+			w->pub = str_eq(f->beats_to, "-")
+					 ? w->dealer
+					 : dial(f, ZMQ_PUB, &f->keys[w->number - f->first],
+						f->beats_to);
 		if (!w->welcomed)
 			w->caps_ms = 0;
 		w->welcomed = true;
@@ -376,6 +382,8 @@ static void timers(struct fleet *f, struct worker *w, uint64_t now_ms)
 		say_caps(f, w);
 		w->caps_ms = now_ms + CAPS_EVERY_MS;
 	}
+	if (!w->pub)
+		return;
 	if (w->beat_ms > now_ms + w->interval_ms)
 		w->beat_ms = now_ms + w->interval_ms;
 	if (now_ms >= w->beat_ms) {
@@ -443,7 +451,6 @@ static void enlist(struct fleet *f, unsigned i, const struct key *key)
 	str_fmt(w->id, sizeof(w->id), "w%05u", w->number);
 	ulid_new(w->instance, clock_wall_ms());
 	w->dealer = dial(f, ZMQ_DEALER, key, f->commands);
-	w->pub = str_eq(f->beats_to, "-") ? w->dealer : dial(f, ZMQ_PUB, key, f->beats_to);
 	w->beat_ms = now_ms + w->number * 7919u % 1000;
 	if (zmq_getsockopt(w->dealer, ZMQ_FD, &fd, &len) ||
 	    epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event))
@@ -471,7 +478,6 @@ static int run(int argc, char **argv)
 	struct epoll_event in = {.events = EPOLLIN, .data.u32 = UINT32_MAX}, events[256];
 	uint64_t numbers[3], next_ms = 0;
 	struct fleet f = {.zmq = zmq_ctx_new(), .epoll = epoll_create1(EPOLL_CLOEXEC)};
-	struct key *keys;
 
 	for (int i = 0; i < 3; i++)
 		if (argc != 8 || !str_u64(argv[3 + i], 0, NODES_MAX, &numbers[i]))
@@ -482,14 +488,13 @@ static int run(int argc, char **argv)
 	f.commands = argv[6];
 	f.beats_to = argv[7];
 	f.server = server;
-	keys = read_keys(argv[2], f.first, f.n, server);
+	f.keys = read_keys(argv[2], f.first, f.n, server);
 	f.v = mem_new(f.n, sizeof(*f.v));
 	read_features(&f);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	zmq_ctx_set(f.zmq, ZMQ_MAX_SOCKETS, (int)(2 * f.n + 16));
 	for (unsigned i = 0; i < f.n; i++)
-		enlist(&f, i, &keys[i]);
-	free(keys);
+		enlist(&f, i, &f.keys[i]);
 	epoll_ctl(f.epoll, EPOLL_CTL_ADD, 0, &in);
 	for (;;) {
 		int n = epoll_wait(f.epoll, events, ARRAY_LEN(events), 20);

@@ -184,7 +184,7 @@ struct msg_zone {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-#define ZONE_BLOCK 0 /* each piece on its own, so that a step beyond it is seen */
+#define ZONE_BLOCK 1 /* each piece on its own, so that a step beyond it is seen */
 #else
 #define ZONE_BLOCK 4000
 #endif

@@ -43,6 +43,14 @@ setup() {
 	events=$BATS_TEST_TMPDIR/events
 	"$tool" exec ctl drover watch >"$events" 2>&1 &
 	watch=$!
+	soon 20 watches
+}
+
+# watches: events come through; a harmless one is made to see it.
+watches() {
+	lab exec ctl drover cordon alpha >/dev/null
+	lab exec ctl drover uncordon alpha >/dev/null
+	grep -q host.cordoned "$events"
 }
 
 teardown() {

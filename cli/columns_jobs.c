@@ -25,6 +25,14 @@ TEXT_OF(job_sent, job, cell_bytes(cell, FIGURE(r, sent_bytes)))
 TEXT_OF(job_image, job, cell_bytes(cell, FIGURE(r, image_bytes)))
 TEXT_OF(job_downtime, job, cell_duration(cell, FIGURE(r, frozen_us) / 1000))
 TEXT_OF(job_predicted, job, cell_duration(cell, r->predicted_frozen_ms))
+TEXT_OF(job_foretold, job, cell_duration(cell, r->predicted_total_ms))
+TEXT_OF(job_total, job, cell_duration(cell, FIGURE(r, total_us) / 1000))
+TEXT_OF(job_off, job,
+	if (r->predicted_frozen_ms && FIGURE(r, frozen_us) && str_eq(r->outcome, "MOVED"))
+		cell_set(cell, "%+" PRId64 "%%", r->frozen_error_percent))
+TEXT_OF(job_total_off, job,
+	if (r->predicted_total_ms && FIGURE(r, total_us))
+		cell_set(cell, "%+" PRId64 "%%", r->total_error_percent))
 TEXT_OF(job_score, job, if (r->score > 0) cell_set(cell, "%.1f", r->score))
 
 TEXT(job_short)
@@ -155,6 +163,10 @@ static const struct column history_columns[] = {
 	{ "runs-on",   "runs_on",             job_runs_on,   COLUMN_WIDE },
 	{ "downtime",  "frozen_us",           job_downtime,  COLUMN_RIGHT },
 	{ "predicted", "predicted_frozen_ms", job_predicted, COLUMN_RIGHT },
+	{ "off",       "frozen_error_percent", job_off,      COLUMN_RIGHT },
+	{ "total",     "total_us",            job_total,     COLUMN_RIGHT | COLUMN_WIDE },
+	{ "predicted-total", "predicted_total_ms", job_foretold, COLUMN_RIGHT | COLUMN_WIDE },
+	{ "total-off", "total_error_percent", job_total_off, COLUMN_RIGHT | COLUMN_WIDE },
 	{ "sent",      "sent_bytes",          job_sent,      COLUMN_RIGHT },
 	{ "image",     "image_bytes",         job_image,     COLUMN_RIGHT | COLUMN_WIDE },
 	{ "rounds",    "rounds",              job_rounds,    COLUMN_RIGHT | COLUMN_WIDE },

@@ -66,7 +66,7 @@ static const struct command commands[] = {
 		{ "drover check web", "rank all hosts" },
 		{ "drover check web --to beta", "one host only" },
 		{ "drover check web --skip cpu,version", "as if these checks had passed" } },
-	  .operands = { CTR }, .flags = FLAGS_FORM | FLAG(to) | FLAG(skip) | FLAG(force),
+	  .operands = { CTR }, .flags = FLAGS_FORM | FLAG(to) | FLAG(skip) | FLAG(force) | FLAG(maxdown),
 	  .timeout_ms = 45000, /* both workers are asked, 15 s each */
 	  .run = ask_run, .print = check_print },
 
@@ -93,7 +93,8 @@ static const struct command commands[] = {
 		{ "drover migrate web --to beta --detach", "print the job's id and return" },
 		{ "drover migrate web --deadline 30s --json", "one JSON object at the end" } },
 	  .operands = { CTR },
-	  .flags = FLAGS_FORM | FLAG(to) | FLAG(from) | FLAG(force) | FLAG(skip) | FLAG(detach) |
+	  .flags = FLAGS_FORM | FLAG(to) | FLAG(from) | FLAG(force) | FLAG(skip) | FLAG(maxdown) |
+		   FLAG(detach) |
 		   FLAG(deadline) | FLAG(reason) | FLAG(events),
 	  .run = follow_run, .print = migrate_print },
 

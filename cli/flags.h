@@ -89,6 +89,8 @@ enum value_kind {
 	  "leave out every check that can be left out") \
 	X(deadline,  0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
 	  "give up, and stay, after this long (30s, 5m)") \
+	X(maxdown,   0,  "max-downtime", "TIME", VALUE_duration, AT(request.max_downtime_ms), NULL, 0, \
+	  "move only if it will be frozen for less than this, as predicted (2s, 500ms)") \
 	X(detach,    'd', "detach",    NULL,   VALUE_flag,     AT(detach), NULL, 0, \
 	  "print the job's id and return at once") \
 	X(follow,    'f', "follow",    NULL,   VALUE_flag,     AT(request.follow), NULL, 0, \

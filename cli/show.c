@@ -182,6 +182,16 @@ static void print_terms(struct cli *cli, const struct msg_candidate *c)
 	}
 }
 
+/* Why the downtime is what it is: memory that changes faster than it can be sent. */
+static void print_changes(struct cli *cli, const struct msg_candidate *c)
+{
+	char rate[STR_HUMAN_SIZE], left[STR_HUMAN_SIZE];
+
+	fprintf(cli->out, "      memory changes at %s/s (%s): %s of it left to send when frozen\n",
+		str_human_bytes(rate, c->dirty_bytes_s), c->dirty_from ? c->dirty_from : "?",
+		str_human_bytes(left, c->predicted_pending_bytes));
+}
+
 static void print_candidate(struct cli *cli, const struct msg_candidate *c, size_t rank)
 {
 	const struct style *style = &cli->style;
@@ -206,6 +216,8 @@ static void print_candidate(struct cli *cli, const struct msg_candidate *c, size
 			duration_text(text, sizeof(text), c->predicted_total_ms));
 	if (!no)
 		fputc('\n', cli->out);
+	if (!no && c->predicted_pending_bytes >= 1 << 20)
+		print_changes(cli, c);
 	if (!no && (rank <= TERMS_SHOWN || cli->in.verbose))
 		print_terms(cli, c);
 	for (size_t i = 0; i < c->reasons.n; i++)

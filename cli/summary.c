@@ -84,6 +84,29 @@ static void part_bar(const struct style *style, char *buf, size_t size, double s
 		str_fmt(buf + used, size - used, "%s", parts[eighths % EIGHTHS]);
 }
 
+/* How far the measure is from the prediction. */
+static void print_off(FILE *out, int64_t percent)
+{
+	if (percent)
+		fprintf(out, " (%+" PRId64 "%%)", percent);
+}
+
+/* Until it ran at the target: the clean-up that follows keeps nobody waiting. */
+static void print_total(FILE *out, const struct msg_job *job)
+{
+	uint64_t total_ms = job->figures ? job->figures->total_us / 1000 : 0;
+	char text[32];
+
+	if (!total_ms)
+		return;
+	fprintf(out, "  moved in   %s", duration_text(text, sizeof(text), total_ms));
+	if (job->predicted_total_ms)
+		fprintf(out, ", predicted %s",
+			duration_text(text, sizeof(text), job->predicted_total_ms));
+	print_off(out, job->total_error_percent);
+	fputc('\n', out);
+}
+
 static void print_downtime(FILE *out, const struct style *style, const struct msg_job *job)
 {
 	const struct msg_figures *f = job->figures;
@@ -100,6 +123,7 @@ static void print_downtime(FILE *out, const struct style *style, const struct ms
 	if (job->predicted_frozen_ms)
 		fprintf(out, ", predicted %s",
 			duration_text(text, sizeof(text), job->predicted_frozen_ms));
+	print_off(out, job->frozen_error_percent);
 	fputc('\n', out);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		if (!parts[i].us)
@@ -133,6 +157,8 @@ static void print_payload(FILE *out, const struct msg_figures *f)
 	if (f->rounds)
 		fprintf(out, ", %" PRIu64 " round%s while it ran", f->rounds,
 			f->rounds == 1 ? "" : "s");
+	if (f->dirty_bytes_s >= 1 << 20)
+		fprintf(out, ", %s/s changed", str_human_bytes(text, f->dirty_bytes_s));
 	fputc('\n', out);
 }
 
@@ -198,6 +224,7 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 		print_downtime(out, style, job);
 	if (job->figures)
 		print_payload(out, job->figures);
+	print_total(out, job);
 	if (job->finished_ms > job->started_ms && job->started_ms)
 		fprintf(out, "  took       %s\n",
 			duration_text(text, sizeof(text), job->finished_ms - job->started_ms));

@@ -466,7 +466,7 @@ static int replay_value(struct core *c, const char *key, const char *text, struc
 		nodes_add(&c->nodes, key + strlen(MAINTENANCE_KEY))->maintenance =
 			str_eq(text, "yes");
 	} else {
-		pair_parse(&c->pairs, key, text); /* a lost lesson is no reason to stop */
+		predict_parse(&c->pairs, key, text); /* a lost lesson is no reason to stop */
 	}
 	return 0;
 }

@@ -298,6 +298,10 @@ void core_show_candidate(struct core *c, const struct candidate *candidate,
 		.reasons = {reasons, n},
 		.predicted_frozen_ms = candidate->prediction.frozen_ms,
 		.predicted_total_ms = candidate->prediction.total_ms,
+		.predicted_pending_bytes = candidate->prediction.pending_bytes,
+		.predicted_rounds = candidate->prediction.rounds,
+		.dirty_bytes_s = candidate->prediction.dirty_bytes_s,
+		.dirty_from = rate_from_name(candidate->prediction.dirty_from),
 	};
 }
 

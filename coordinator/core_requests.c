@@ -290,6 +290,7 @@ int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 	str_copy((*ret)->chosen, sizeof((*ret)->chosen), target ? target->id : "");
 	work = *(*ret)->work->ask;
 	work.deadline_ms = body->deadline_ms;
+	work.max_downtime_ms = body->max_downtime_ms;
 	job_set_work(*ret, &work);
 	return 0;
 }

@@ -128,6 +128,16 @@ static const char *state_of(const struct job *job)
 	return job->outcome || job->waiting_ms || stage_undoes(job->stage) ? "waiting" : "running";
 }
 
+/* How far what was measured is from what was predicted: +50 = it took half as long again. */
+static int64_t error_percent(const struct job *job, uint64_t predicted_ms, uint64_t measured_us)
+{
+	double predicted_us = (double)predicted_ms * 1000;
+
+	if (job->outcome != OUTCOME_moved || !predicted_ms || !measured_us)
+		return 0;
+	return (int64_t)(((double)measured_us / predicted_us - 1) * 100);
+}
+
 void job_view(const struct job *job, struct msg_job *ret, struct job_text *text, bool with_log)
 {
 	const struct stage_row *row = stage_row(job->stage);
@@ -156,6 +166,11 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.epoch = job->epoch,
 		.figures = (struct msg_figures *)&job->figures,
 		.predicted_frozen_ms = job->predicted_frozen_ms,
+		.predicted_total_ms = job->predicted_total_ms,
+		.frozen_error_percent =
+			error_percent(job, job->predicted_frozen_ms, job->figures.frozen_us),
+		.total_error_percent =
+			error_percent(job, job->predicted_total_ms, job->figures.total_us),
 		.phase = job->phase,
 		.done_bytes = job->done_bytes,
 		.total_bytes = job->total_bytes,
@@ -242,6 +257,7 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	job->started_ms = view->started_ms;
 	job->finished_ms = view->finished_ms;
 	job->predicted_frozen_ms = view->predicted_frozen_ms;
+	job->predicted_total_ms = view->predicted_total_ms;
 	job->score = view->score;
 	job->held_wall_ms = view->held_ms;
 	str_copy(job->forced, sizeof(job->forced), view->forced);

@@ -48,7 +48,7 @@ struct job {
 	int code;
 	char error[1024], fix[256];
 	uint64_t started_ms, finished_ms; /* wall clock */
-	uint64_t predicted_frozen_ms;
+	uint64_t predicted_frozen_ms, predicted_total_ms;
 	double score;
 	char forced[512]; /* a person's decision as history tells it, or "" */
 	uint64_t forced_ms;

@@ -143,9 +143,11 @@ static void check_downtime(const struct judge *j)
 
 	if (!rules || !rules->max_downtime_ms || j->prediction.frozen_ms <= rules->max_downtime_ms)
 		return;
-	refuse(j, downtime, "about %s frozen on the way to %s, max-downtime of %s is %s",
+	refuse(j, downtime, "about %s frozen on the way to %s, %s%s is %s",
 	       str_human_ms(would, j->prediction.frozen_ms), j->target->id,
-	       rules_source(rules, from, sizeof(from)), str_human_ms(may, rules->max_downtime_ms));
+	       rules->asked ? "--max-downtime" : "max-downtime of ",
+	       rules->asked ? "" : rules_source(rules, from, sizeof(from)),
+	       str_human_ms(may, rules->max_downtime_ms));
 }
 
 void judge_now(const struct judge *j)

@@ -119,6 +119,13 @@ static void keep_facts(struct job *job, const struct msg_answer *answer)
 	job_set_work(job, &work);
 }
 
+static void foretell(struct job *job, struct prediction prediction)
+{
+	job->predicted_frozen_ms = prediction.frozen_ms;
+	job->predicted_total_ms = prediction.total_ms;
+	job->dirty_job = true;
+}
+
 /* S's fresh facts may rule out the target that its last CAPS allowed. */
 static void check_done(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer)
@@ -140,8 +147,10 @@ static void check_done(struct core *c, struct job *job, enum party party,
 		return;
 	}
 	query = migrate_query(c, job);
-	if (target && query.source)
+	if (target && query.source) {
 		score_verdict(&query, target, &verdict);
+		foretell(job, score_predict(&query, target));
+	}
 	verdict_print(&verdict, why, sizeof(why));
 	if (verdict_feasible(&verdict))
 		onward(c, job);
@@ -184,12 +193,43 @@ static void reserve_done(struct core *c, struct job *job, enum party party,
 	onward(c, job);
 }
 
+/* What pre-copy has measured, against what may be: the last moment before the freeze. */
+static bool over_budget(struct core *c, struct job *job, const struct msg_figures *figures,
+			uint64_t *ret_would_ms, uint64_t *ret_may_ms)
+{
+	struct score_query query = migrate_query(c, job);
+	const struct node *target = nodes_find(&c->nodes, job->target);
+	struct cost cost;
+
+	if (!figures || figures->rounds < 2 || !query.source || !target || !query.rules)
+		return false;
+	cost = score_cost(&query);
+	cost.dirty_bytes_s = figures->dirty_bytes_s;
+	cost.dirty_from = RATE_measured;
+	cost.link_bytes_s = score_link(query.source, target);
+	*ret_would_ms = predict(query.pairs, job->source, job->target, &cost).frozen_ms;
+	*ret_may_ms = query.rules->max_downtime_ms;
+	return *ret_may_ms && *ret_would_ms > *ret_may_ms;
+}
+
 static void sync_done(struct core *c, struct job *job, enum party party,
 		      const struct msg_answer *answer)
 {
+	const struct code_row *row = code_row(CODE_downtime);
+	uint64_t would_ms, may_ms;
+	char would[STR_HUMAN_SIZE], may[STR_HUMAN_SIZE], rate[STR_HUMAN_SIZE];
+
 	(void)party;
-	(void)answer;
-	onward(c, job);
+	if (!over_budget(c, job, answer->figures, &would_ms, &may_ms) ||
+	    verdict_skips(&job->work->ask->skip, row->skip)) {
+		onward(c, job);
+		return;
+	}
+	migrate_fail(c, job, ERR_refused, row->fix,
+		     "%s: memory changes at %s/s as the rounds have shown: about %s frozen, and %s "
+		     "is allowed",
+		     row->code, str_human_bytes(rate, answer->figures->dirty_bytes_s),
+		     str_human_ms(would, would_ms), str_human_ms(may, may_ms));
 }
 
 static void hold_done(struct core *c, struct job *job, enum party party,
@@ -275,6 +315,8 @@ static void start_done(struct core *c, struct job *job, enum party party,
 		frozen_us -= answer->figures->running_us;
 	if (frozen_us > job->figures.frozen_us)
 		job->figures.frozen_us = frozen_us;
+	if (c->now.wall_ms > job->started_ms)
+		job->figures.total_us = (c->now.wall_ms - job->started_ms) * 1000;
 	migrate_settle(c, job, OUTCOME_moved, job->target);
 	onward(c, job);
 }

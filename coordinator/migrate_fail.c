@@ -63,14 +63,21 @@ void migrate_fail(struct core *c, struct job *job, int code, const char *fix, co
 
 static void learn(struct core *c, struct job *job)
 {
-	const struct pair *pair = predict_learn(&c->pairs, job->source, job->target, &job->figures);
-	char key[PREDICT_KEY_SIZE], text[80];
+	const struct pair *pair = predict_learn(&c->pairs, job->source, job->target,
+						job->work->ask->rss_bytes, &job->figures);
+	const struct rate *rate = predict_learn_rate(&c->pairs, job->container, &job->figures);
+	char key[PREDICT_KEY_SIZE], text[PREDICT_TEXT_SIZE];
 
-	if (!pair)
-		return;
-	pair_key(pair, key);
-	pair_print(pair, text, sizeof(text));
-	effects_value(c->effects, key, text);
+	if (pair) {
+		pair_key(pair, key);
+		pair_print(pair, text);
+		effects_value(c->effects, key, text);
+	}
+	if (rate) {
+		rate_key(rate, key);
+		rate_print(rate, text);
+		effects_value(c->effects, key, text);
+	}
 }
 
 void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const char *runs_on)

@@ -18,6 +18,14 @@ struct score_query migrate_query(struct core *c, struct job *job)
 		return query;
 	query = core_query(c, query.container, query.source);
 	query.skip = job->work->ask->skip;
+	if (job->work->ask->max_downtime_ms) {
+		struct rules *rules = core_scratch(c, 1, sizeof(*rules));
+
+		*rules = *query.rules;
+		rules->max_downtime_ms = job->work->ask->max_downtime_ms;
+		rules->asked = true;
+		query.rules = rules;
+	}
 	query.busy = !job->probe && core_job_moving(c, job->container, job->source, job) != NULL;
 	return query;
 }
@@ -41,6 +49,7 @@ static void use(struct job *job, const struct candidate *best)
 	job->attempt++;
 	job->score = best->score;
 	job->predicted_frozen_ms = best->prediction.frozen_ms;
+	job->predicted_total_ms = best->prediction.total_ms;
 	work.peer_address = best->node->address;
 	work.peer_port = best->node->ssh_port;
 	job_set_work(job, &work);

@@ -22,6 +22,7 @@ struct rules {
 	uint64_t max_downtime_ms;             /* 0 = no limit */
 	const char *name;                     /* of the policy, "" = none matched */
 	bool labeled;                         /* a label had a say */
+	bool asked;                           /* max_downtime_ms is the user's, for this move */
 	char problem[160];                    /* a label that cannot be read, "" = none */
 };
 

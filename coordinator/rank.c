@@ -31,6 +31,7 @@ struct rank {
 	struct judge judge;
 	struct flags container; /* of the container alone */
 	struct pair_walk pairs;
+	struct cost cost;
 	uint64_t cpu_permille;
 	unsigned touched; /* so that what touch reads is read */
 	struct profile profiles[PROFILES];
@@ -45,6 +46,7 @@ static void rank_init(struct rank *r, const struct score_query *query)
 	judge_container(&r->judge);
 	r->container = r->room.flags;
 	r->pairs = pairs_from(query->pairs, query->source->id);
+	r->cost = score_cost(query);
 	r->cpu_permille = terms_cpu_permille(query);
 }
 
@@ -65,13 +67,13 @@ static const struct profile *profile_of(struct rank *r)
 /* Judges one host; its entry is filled when it is a live target. */
 static enum verdict_kind rank_one(struct rank *r, const struct node *node, struct entry *ret)
 {
-	const struct msg_container *ct = r->judge.ct;
 	struct flags flags = r->container;
 	const struct profile *profile;
 	struct terms terms;
 
+	r->cost.link_bytes_s = score_link(r->judge.query->source, node);
 	judge_target(&r->judge, node,
-		     predict_pair(pairs_next(&r->pairs, node->id), ct->rss_bytes, ct->tree_bytes),
+		     predict_pair(r->judge.query->pairs, pairs_next(&r->pairs, node->id), &r->cost),
 		     &r->room);
 	verdict_init_brief(&r->room);
 	if (!judge_host(&r->judge))

@@ -60,10 +60,37 @@ void judge_target(struct judge *j, const struct node *target, struct prediction 
 	j->verdict = verdict;
 }
 
-static struct prediction prediction_for(const struct score_query *query, const struct node *target)
+/* The container's own rate of change, as its host sees it now, or as its last move has shown. */
+struct cost score_cost(const struct score_query *query)
 {
-	return predict(query->pairs, query->source->id, target->id, query->container->rss_bytes,
-		       query->container->tree_bytes);
+	const struct msg_container *ct = query->container;
+	const struct rate *rate = predict_rate(query->pairs, ct->id);
+	struct cost cost = {.rss_bytes = ct->rss_bytes, .tree_bytes = ct->tree_bytes};
+
+	if (ct->dirty_known) {
+		cost.dirty_bytes_s = ct->dirty_bytes_s;
+		cost.dirty_from = RATE_sampled;
+	} else if (rate) {
+		cost.dirty_bytes_s = rate->dirty_bytes_s;
+		cost.dirty_from = RATE_learned;
+	}
+	return cost;
+}
+
+uint64_t score_link(const struct node *source, const struct node *target)
+{
+	double a = source ? source->digest.link_mbit : 0, b = target->digest.link_mbit;
+	double mbit = a > 0 && (a < b || b <= 0) ? a : b;
+
+	return (uint64_t)(mbit * 1e6 / 8);
+}
+
+struct prediction score_predict(const struct score_query *query, const struct node *target)
+{
+	struct cost cost = score_cost(query);
+
+	cost.link_bytes_s = score_link(query->source, target);
+	return predict(query->pairs, query->source->id, target->id, &cost);
 }
 
 void score_verdict(const struct score_query *query, const struct node *target, struct verdict *ret)
@@ -71,7 +98,7 @@ void score_verdict(const struct score_query *query, const struct node *target, s
 	struct judge j = judge_of(query, ret);
 
 	*ret = (struct verdict){0};
-	judge_target(&j, target, prediction_for(query, target), ret);
+	judge_target(&j, target, score_predict(query, target), ret);
 	judge_container(&j);
 	if (!judge_host(&j))
 		return;
@@ -183,7 +210,7 @@ void score_one(const struct score_query *query, const struct node *target, struc
 
 	*ret = (struct candidate){.node = target};
 	score_verdict(query, target, &ret->verdict);
-	ret->prediction = prediction_for(query, target);
+	ret->prediction = score_predict(query, target);
 	j = judge_of(query, &ret->verdict);
 	judge_target(&j, target, ret->prediction, &ret->verdict);
 	judge_look(&j);

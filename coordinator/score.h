@@ -64,6 +64,12 @@ void candidate_done(struct candidate *candidate);
 /* One host with everything: verdict, terms, prediction, tier. */
 void score_one(const struct score_query *query, const struct node *target, struct candidate *ret);
 
+/* What the query's container would cost on its way to a host; and its parts, for a ranking that
+ * has a source's pairs at hand. */
+struct prediction score_predict(const struct score_query *query, const struct node *target);
+struct cost score_cost(const struct score_query *query); /* link_bytes_s is the caller's to set */
+uint64_t score_link(const struct node *source, const struct node *target);
+
 /* Every reason that applies on this host; skipped ones stay as warnings. verdict_done frees. */
 void score_verdict(const struct score_query *query, const struct node *target, struct verdict *ret);
 

@@ -246,7 +246,8 @@
 	F(u64, 25, rounds)             /* most pre-copy rounds */ \
 	F(str, 26, operator, 63)       /* force: who has signed it, proto/force.h */ \
 	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \
-	F(u64, 28, offset)             /* log: from this byte on */
+	F(u64, 28, offset)             /* log: from this byte on */ \
+	F(u64, 32, max_downtime_ms)    /* kept in a job's working set; 0 = what its policy says */
 
 #define MSG_ack(F) \
 	F(str, 1, migration, 26) \
@@ -374,7 +375,11 @@
 	F(list, 5, reasons, reason, 32) \
 	F(u64,  6, predicted_frozen_ms) \
 	F(u64,  7, predicted_total_ms) \
-	F(i64,  8, tier)               /* of its policy: 1 preferred, -1 avoided */
+	F(i64,  8, tier)               /* of its policy: 1 preferred, -1 avoided */ \
+	F(u64, 11, predicted_pending_bytes) /* that will have changed when it is frozen */ \
+	F(u64, 12, predicted_rounds) \
+	F(u64, 13, dirty_bytes_s) \
+	F(str, 14, dirty_from, 15)     /* sampled, learned, unknown */
 
 #define MSG_host(F) \
 	F(str,  1, id, 63) \
@@ -444,7 +449,10 @@
 	F(str, 35, log_host, 63)       /* whose log this is a piece of, empty: what is kept here */ \
 	F(str, 36, log_name, 31) \
 	F(u64, 37, log_offset) \
-	F(u64, 38, log_total)
+	F(u64, 38, log_total) \
+	F(u64, 42, predicted_total_ms) /* from the request until it runs at the target */ \
+	F(i64, 43, frozen_error_percent) /* measured against predicted; 0 also: not measured */ \
+	F(i64, 44, total_error_percent)
 
 #define MSG_event(F) \
 	F(u64, 1, seq) \

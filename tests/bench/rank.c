@@ -109,7 +109,7 @@ static void learn_pairs(struct pairs *pairs, const struct nodes *nodes)
 	struct msg_figures figures = {.frozen_us = 300000, .send_us = 100000, .bytes_s = 300 * MIB};
 
 	for (size_t i = 1; i < nodes->n; i += 2)
-		predict_learn(pairs, nodes->v[0]->id, nodes->v[i]->id, &figures);
+		predict_learn(pairs, nodes->v[0]->id, nodes->v[i]->id, 64 * MIB, &figures);
 }
 
 int main(int argc, char **argv)

@@ -84,7 +84,7 @@ static void a_followed_migration_tells_each_phase_and_sums_up(void **state)
 		"web: frozen: starting at the target\n"
 		"web  MOVED  alpha -> beta  job " FAKE_JOB "\n"
 		"  runs on    beta\n"
-		"  downtime   182 ms, predicted 200 ms\n"
+		"  downtime   182 ms, predicted 200 ms (-9%)\n"
 		"    freeze      0.9 ms\n"
 		"    dump         71 ms\n"
 		"    send         12 ms\n"

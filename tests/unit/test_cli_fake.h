@@ -96,6 +96,7 @@ static __attribute__((unused)) struct msg_job fake_moved = {
 	.finished_ms = 1764000002310,
 	.figures = &fake_figures,
 	.predicted_frozen_ms = 200,
+	.frozen_error_percent = -9,
 	.user = "anna",
 	.runtime = "runc",
 };

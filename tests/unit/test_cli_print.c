@@ -141,9 +141,9 @@ static void jobs_and_history_are_tables(void **state)
 "00HE1D  db         alpha  gamma  HELD     start                                     gamma\n");
 	reply = (struct msg_reply){.jobs = {past, 2}};
 	check_page("history", &reply, file,
-"FINISHED             JOB     CONTAINER  FROM   TO    OUTCOME  DOWNTIME  PREDICTED      SENT    TOOK  ERROR\n"
-"2025-11-24 16:00:02  007QK3  web        alpha  beta  MOVED      182 ms     200 ms  23.0 MiB  2.31 s\n"
-"2025-11-24 16:00:00  007QK3  web        alpha  beta  STAYED                                  900 ms  restore on beta: /data/x is not there\n");
+"FINISHED             JOB     CONTAINER  FROM   TO    OUTCOME  DOWNTIME  PREDICTED  OFF      SENT    TOOK  ERROR\n"
+"2025-11-24 16:00:02  007QK3  web        alpha  beta  MOVED      182 ms     200 ms  -9%  23.0 MiB  2.31 s\n"
+"2025-11-24 16:00:00  007QK3  web        alpha  beta  STAYED                                       900 ms  restore on beta: /data/x is not there\n");
 	/* clang-format on */
 }
 
@@ -199,7 +199,7 @@ static void the_summary_draws_where_the_downtime_went(void **state)
 	check_page("job web", &reply, screen,
 "web  MOVED  alpha → beta  job " FAKE_JOB "\n"
 "  runs on    beta\n"
-"  downtime   182 ms, predicted 200 ms\n"
+"  downtime   182 ms, predicted 200 ms (-9%)\n"
 "    freeze      0.9 ms  ▏\n"
 "    dump         71 ms  █████████▍\n"
 "    send         12 ms  █▋\n"

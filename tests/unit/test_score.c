@@ -665,42 +665,6 @@ static void the_best_of_many_are_kept(void **state)
 	end_world(&w);
 }
 
-static void moves_teach_the_prediction(void **state)
-{
-	struct msg_figures f = {.frozen_us = 900000, .send_us = 500000, .bytes_s = 200 * MIB};
-	struct pairs pairs = {0}, copy = {0};
-	struct pair_walk walk;
-	const struct pair *pair;
-	char key[PREDICT_KEY_SIZE], text[80];
-	uint64_t before = predict(&pairs, "a", "b", 100 * MIB, 0).frozen_ms;
-
-	(void)state;
-	pair = predict_learn(&pairs, "a", "b", &f);
-	assert_int_equal(pair->fixed_ms, 400);
-	assert_int_equal(predict(&pairs, "a", "b", 100 * MIB, 0).frozen_ms, 900);
-	assert_true(before != 900);
-	assert_int_equal(predict(&pairs, "b", "a", 100 * MIB, 0).frozen_ms, before);
-	pair_key(pair, key);
-	pair_print(pair, text, sizeof(text));
-	assert_true(pair_parse(&copy, key, text));
-	assert_int_equal(predict(&copy, "a", "b", 100 * MIB, 0).frozen_ms, 900);
-	assert_false(pair_parse(&copy, "pair/a", text));
-	assert_false(pair_parse(&copy, key, "no numbers"));
-	assert_null(predict_learn(&pairs, "a", "b", &(struct msg_figures){0}));
-	predict_learn(&pairs, "a", "d", &f);
-	predict_learn(&pairs, "a", "aa", &f);
-	predict_learn(&pairs, "0", "b", &f);
-	walk = pairs_from(&pairs, "a");
-	assert_string_equal(pairs_next(&walk, "aa")->target, "aa");
-	assert_null(pairs_next(&walk, "ab"));
-	assert_string_equal(pairs_next(&walk, "b")->target, "b");
-	assert_null(pairs_next(&walk, "c"));
-	assert_string_equal(pairs_next(&walk, "d")->target, "d");
-	assert_null(pairs_next(&walk, "e"));
-	pairs_done(&pairs);
-	pairs_done(&copy);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -716,7 +680,6 @@ int main(void)
 		cmocka_unit_test(what_can_be_skipped_is_skipped_by_its_name),
 		cmocka_unit_test(a_policy_comes_before_the_score),
 		cmocka_unit_test(the_best_of_many_are_kept),
-		cmocka_unit_test(moves_teach_the_prediction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/str.h"
 
 #include <stdarg.h>
@@ -80,6 +81,14 @@ void log_line(enum log_level level, const char *fmt, ...)
 			*p = ' ';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere left to say it */
+}
+
+void log_error(enum log_level level, const char *before, const struct err *err)
+{
+	if (*err->fix)
+		log_line(level, "%s%s\tfix=\"%s\"", before, err->text, err->fix);
+	else
+		log_line(level, "%s%s", before, err->text);
 }
 
 int log_allowed(struct log_limit *limit, unsigned burst, unsigned period_ms)

@@ -21,6 +21,11 @@ void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(
 #define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
+/* An error and, where it has one, its fix; `before` is put in front of its text ("" for nothing).
+ */
+struct err;
+void log_error(enum log_level level, const char *before, const struct err *err);
+
 /* True at most `burst` times in each `period_ms`, for lines that a peer can trigger. Keep one
  * struct per call site. */
 struct log_limit {

@@ -134,10 +134,7 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = start(options, &err);
 	if (rc < 0) {
-		if (err.fix[0])
-			log_err("%s\tfix=\"%s\"", err.text, err.fix);
-		else
-			log_err("%s", err.text);
+		log_error(LOG_LEVEL_ERR, "", &err);
 		rc = err_exit_code(err.code);
 	}
 	options_free(&options);

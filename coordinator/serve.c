@@ -85,7 +85,7 @@ static void reload_roster(struct server *s)
 	struct err err = {0};
 
 	if (roster_load(path, &fresh, &err)) {
-		log_err("the roster stays as it was: %s\tfix=\"%s\"", err.text, err.fix);
+		log_error(LOG_LEVEL_ERR, "the roster stays as it was: ", &err);
 		return;
 	}
 	bus_set_roster(s->bus, fresh);

@@ -548,7 +548,7 @@ int bus_side_main(int executor_fd, const struct options *options, const char *in
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	rc = open_all(s, &err);
 	if (rc)
-		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		log_error(LOG_LEVEL_ERR, "", &err);
 	while (!rc && !s->stopping)
 		turn(s, signals);
 	close_all(s);

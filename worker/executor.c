@@ -508,7 +508,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),
 		       x->self, &x->prover, &err) ||
 	    journal_open(path, recover_row, x, &x->journal, &err)) {
-		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		log_error(LOG_LEVEL_ERR, "", &err);
 		return err_exit_code(err.code);
 	}
 	logs_start(x);

@@ -303,5 +303,5 @@ void facts_start(struct executor *x)
 		log_warn("criu: %s", err.text);
 	conf.criu_version = x->criu.version;
 	if (criuconf_ensure(&conf, &err))
-		log_warn("%s\tfix=\"%s\"", err.text, err.fix);
+		log_error(LOG_LEVEL_WARN, "", &err);
 }

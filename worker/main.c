@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	else if (!rc)
 		rc = start(options, &err);
 	if (rc < 0) {
-		log_err("%s\tfix=\"%s\"", err.text, err.fix);
+		log_error(LOG_LEVEL_ERR, "", &err);
 		rc = err_exit_code(err.code);
 	}
 	options_free(&options);

@@ -51,14 +51,15 @@ copies() {
 copies_are() { [ "$(copies "$1")" = "$2" ]; }
 
 # leftovers NAME ID WHERE: what the job has made and must not leave; on a host that it does not run
-# on, its bundle and network as well.
+# on, its bundle and network as well. Workers look at containers with a runtime at any time.
 leftovers() {
 	local host
 	for host in "${hosts[@]}"; do
 		# shellcheck disable=SC2016 # expanded there
 		lab exec "$host" sh -c '{
 			ls -d "/run/drover/staging/$2" "/run/drover/tickets/$2"* "/var/lib/ct/.drover/$2"
-			pgrep -lx "runc|crun|criu|drover-hook"
+			pgrep -lx "criu|drover-hook"
+			pgrep -af "^([^ ]*/)?(runc|crun) (.* )?(checkpoint|restore|delete)( |$)"
 			[ "$1" = "$4" ] || ls -d "/var/lib/ct/$3" "/run/netns/$3"
 			} 2>/dev/null | sed "s/^/$1: /"' leftovers "$host" "$2" "$1" "$3"
 	done

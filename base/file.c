@@ -187,8 +187,23 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/* A mount by its number; by its device where the kernel (before 5.8) has no such number. A bind
+ * mount from the same file system has the same device. */
+static uint64_t mount_of(const struct statx *st)
+{
+	if (st->stx_mask & STATX_MNT_ID)
+		return st->stx_mnt_id;
+	return (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor;
+}
+
+static int look(int dirfd, const char *name, struct statx *ret)
+{
+	return statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_MNT_ID,
+		     ret);
+}
+
 /* Empties the directory `name` in dirfd; other mounts are left alone. */
-static int empty_dir(int dirfd, const char *name, dev_t device, unsigned depth)
+static int empty_dir(int dirfd, const char *name, uint64_t mount, unsigned depth)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	auto_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -201,21 +216,19 @@ static int empty_dir(int dirfd, const char *name, dev_t device, unsigned depth)
 		return -errno;
 	}
 	while ((entry = readdir(dir))) {
-		struct stat st;
+		struct statx st;
 
 		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
 			continue;
-		if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (look(fd, entry->d_name, &st) < 0)
 			continue;
-		if (S_ISDIR(st.st_mode)) {
-			if (st.st_dev != device || depth > 200) {
-				rc = -EBUSY;
-				continue;
-			}
-			if (empty_dir(fd, entry->d_name, device, depth + 1) < 0)
-				rc = -EBUSY;
+		if (mount_of(&st) != mount || depth > 200) {
+			rc = -EBUSY;
+			continue;
 		}
-		if (unlinkat(fd, entry->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+		if (S_ISDIR(st.stx_mode) && empty_dir(fd, entry->d_name, mount, depth + 1) < 0)
+			rc = -EBUSY;
+		if (unlinkat(fd, entry->d_name, S_ISDIR(st.stx_mode) ? AT_REMOVEDIR : 0) < 0)
 			rc = -errno;
 	}
 	return rc;
@@ -223,12 +236,12 @@ static int empty_dir(int dirfd, const char *name, dev_t device, unsigned depth)
 
 int file_rmtree(const char *path, struct err *err)
 {
-	struct stat st;
+	struct statx st;
 
-	if (lstat(path, &st) < 0)
+	if (look(AT_FDCWD, path, &st) < 0)
 		return errno == ENOENT ? 0 : fail_errno(err, ERR_io, "removing %s", path);
-	if (S_ISDIR(st.st_mode)) {
-		int rc = empty_dir(AT_FDCWD, path, st.st_dev, 0);
+	if (S_ISDIR(st.stx_mode)) {
+		int rc = empty_dir(AT_FDCWD, path, mount_of(&st), 0);
 
 		if (rc < 0) {
 			errno = -rc;

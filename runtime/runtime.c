@@ -110,20 +110,39 @@ void runtime_list_done(struct runtime_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+/* What a runtime writes last: without it the directory is of a container that never came to be, or
+ * that is half deleted. runc's and crun's names. */
+static bool has_state(const char *directory)
+{
+	static const char *const names[] = {"state.json", "status"};
+	char path[PATH_MAX];
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_fmt(path, sizeof(path), "%s/%s", directory, names[i]) &&
+		    lstat(path, &st) == 0)
+			return true;
+	return false;
+}
+
 int runtime_forget(const struct runtime_driver *driver, const char *root, const char *id,
 		   struct err *err)
 {
 	struct runtime_container c;
 	char path[PATH_MAX];
 	struct stat st;
+	int rc;
 
 	if (!name_ok(id) ||
 	    !str_fmt(path, sizeof(path), "%s/%s", root ? root : driver->default_root, id))
 		return fail(err, ERR_invalid, "not a container id: %.100s", id);
 	if (lstat(path, &st) < 0)
 		return 0;
-	if (runtime_state_sync(driver, root, id, &c, NULL) == 0 && c.pid > 0 &&
-	    !str_eq(c.status, "stopped"))
+	rc = runtime_state_sync(driver, root, id, &c, err);
+	if (!rc && c.pid > 0 && !str_eq(c.status, "stopped"))
 		return fail(err, ERR_busy, "%s is %s", id, c.status);
+	/* A runtime that could not be asked has said nothing of the container. */
+	if (rc < 0 && rc != -ERR_nosuch && has_state(path))
+		return err_wrap(err, "whether %s still runs", id);
 	return file_rmtree(path, err);
 }

@@ -9,7 +9,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -215,6 +219,33 @@ static void a_restore_leaves_nothing_of_ours_in_the_container(void **state)
 	assert_true(!spec.detached_output && !spec.cgroup && spec.stdout_max);
 }
 
+/* A runtime that fails has not said that there is no container: what it keeps of one stays. */
+static void a_runtime_that_fails_forgets_nothing(void **state)
+{
+	struct runtime_driver broken = *runtime_find("runc");
+	char root[] = "/tmp/drover-forget.XXXXXX", folder[64], file[80];
+	struct stat st;
+	struct err err;
+	FILE *out;
+
+	(void)state;
+	broken.program = "false";
+	assert_non_null(mkdtemp(root));
+	str_fmt(folder, sizeof(folder), "%s/web", root);
+	str_fmt(file, sizeof(file), "%s/state.json", folder);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	out = fopen(file, "we");
+	assert_non_null(out);
+	fclose(out);
+	assert_true(runtime_forget(&broken, root, "web", &err) < 0);
+	assert_int_equal(stat(file, &st), 0);
+	/* What never came to be has no state. */
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(runtime_forget(&broken, root, "web", &err), 0);
+	assert_true(stat(folder, &st) < 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +257,7 @@ int main(void)
 		cmocka_unit_test(states_are_read),
 		cmocka_unit_test(drivers_are_found_by_name_and_number),
 		cmocka_unit_test(a_restore_leaves_nothing_of_ours_in_the_container),
+		cmocka_unit_test(a_runtime_that_fails_forgets_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

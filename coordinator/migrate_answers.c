@@ -126,6 +126,13 @@ static void foretell(struct job *job, struct prediction prediction)
 	job->dirty_job = true;
 }
 
+/* A coordinator that was started again has not heard this host yet: nothing is known against it.
+ * The step's deadline ends the wait. */
+static bool is_news(const struct node *node)
+{
+	return node && (node->state == NODE_unknown || !node->caps);
+}
+
 /* S's fresh facts may rule out the target that its last CAPS allowed. */
 static void check_done(struct core *c, struct job *job, enum party party,
 		       const struct msg_answer *answer)
@@ -147,6 +154,10 @@ static void check_done(struct core *c, struct job *job, enum party party,
 		return;
 	}
 	query = migrate_query(c, job);
+	if (is_news(target) || is_news(query.source)) {
+		migrate_ask_anew(c, job, party);
+		return;
+	}
 	if (target && query.source) {
 		score_verdict(&query, target, &verdict);
 		foretell(job, score_predict(&query, target));

@@ -195,6 +195,30 @@ static void a_damaged_record_is_refused(void **state)
 	core_free(&core);
 }
 
+/* The answer of a source must not meet a coordinator that has not heard of the target yet. */
+static void a_host_that_was_not_heard_since_the_start_is_waited_for(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab.stop_before = STEP_check;
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 1000);
+	assert_true(lab.stopped);
+	lab.stop_before = STEP_none;
+	lab.host[1].up = false;
+	lab_restart(&lab);
+	lab_run(&lab, 5000);
+	assert_string_equal(lab_job(&lab)->step, "check");
+	assert_true(lab.asks[STEP_check] > 1);
+	lab.host[1].up = true;
+	lab_hello(&lab, 1);
+	lab_run(&lab, 5000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	lab_end(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +227,7 @@ int main(void)
 		cmocka_unit_test(held_stays_held_over_a_restart),
 		cmocka_unit_test(history_and_lessons_survive),
 		cmocka_unit_test(a_damaged_record_is_refused),
+		cmocka_unit_test(a_host_that_was_not_heard_since_the_start_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

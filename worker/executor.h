@@ -63,6 +63,7 @@ struct mig {
 	uint64_t asked_ms, told_ms; /* CLOCK_MONOTONIC: last word of a coordinator, of ours to T */
 	uint64_t alive_ms;          /* T's host answered by the direct path; 0 = never */
 	bool peer_lost;             /* … and T said that it has lost the container */
+	uint64_t tell_after_ms;     /* then it is asked ever more seldom; 0 = as usual */
 	uint64_t retry_ms, retry_after_ms; /* when a plan that is stuck is tried again, doubling */
 	struct booking booked;             /* on a target, from reserve to arm */
 	uint64_t gate_closed_us, gate_opened_us, act_began_us;

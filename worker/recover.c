@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "worker/executor.h"
 
-#define DIRECT_AFTER_MS 5000 /* of a coordinator's silence, and between two tries */
+#define DIRECT_AFTER_MS 5000          /* of a coordinator's silence, and between two tries */
+#define DIRECT_MAX_MS (5 * 60 * 1000) /* when the target has said that a person has to decide */
 #define RETRY_MS 1000
 #define RETRY_MAX_MS 60000
 #define FORGET_MS (5 * 60 * 1000) /* longer than all candidates' checks and reservations */
@@ -100,7 +101,7 @@ static void tell_grant(struct executor *x, struct mig *m, uint64_t now_ms)
 	struct err err;
 
 	if (m->plan || now_ms - m->asked_ms < DIRECT_AFTER_MS ||
-	    now_ms - m->told_ms < DIRECT_AFTER_MS)
+	    now_ms - m->told_ms < (m->tell_after_ms ? m->tell_after_ms : DIRECT_AFTER_MS))
 		return;
 	m->told_ms = now_ms;
 	str_copy(out.migration, sizeof(out.migration), m->row.migration);
@@ -182,6 +183,11 @@ void recover_told(struct executor *x, const struct told *told)
 		return;
 	m->alive_ms = clock_mono_ms();
 	m->peer_lost = str_eq(told->state, "lost");
+	m->tell_after_ms = m->peer_lost ? 2 * m->tell_after_ms : 0;
+	if (m->peer_lost && m->tell_after_ms < 2 * DIRECT_AFTER_MS)
+		m->tell_after_ms = 2 * DIRECT_AFTER_MS;
+	if (m->tell_after_ms > DIRECT_MAX_MS)
+		m->tell_after_ms = DIRECT_MAX_MS;
 	if (!told->state[0]) {
 		log_info(
 			"the target's host is up, its worker does not answer\tmigration=%s node=%s",

@@ -156,6 +156,9 @@ void core_reply_job(struct core *c, uint64_t client, const char *request, const 
 
 /* Fill in one list of a reply; what they point to lives until the end of the turn. */
 void core_list_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply);
+
+/* All hosts, or of more than a thousand those that need a look and a few others. */
+void core_list_status(struct core *c, struct msg_reply *reply);
 void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);
 void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
 		    struct msg_reply *reply);

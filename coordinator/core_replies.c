@@ -10,6 +10,9 @@
 #include <string.h>
 
 #define HOSTS_MAX 16384
+#define STATUS_ALL_MAX 1000 /* so many hosts fit into one message */
+#define STATUS_ODD_MAX 1000
+#define STATUS_SHOWN 100
 #define PLACES_MAX 4096
 #define JOBS_MAX 1024
 
@@ -123,6 +126,29 @@ void core_list_hosts(struct core *c, const struct msg_request *request, struct m
 	for (size_t i = 0; i < c->nodes.n && reply->hosts.n < HOSTS_MAX; i++)
 		if (c->nodes.v[i]->enrolled && host_wanted(request, c->nodes.v[i]->id))
 			show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
+}
+
+static bool needs_a_look(const struct node *node)
+{
+	return node->state != NODE_up || node->cordoned || node->maintenance;
+}
+
+static void list_some(struct core *c, struct msg_reply *reply, bool odd, size_t most)
+{
+	for (size_t i = 0; i < c->nodes.n && reply->hosts.n < most; i++)
+		if (c->nodes.v[i]->enrolled && needs_a_look(c->nodes.v[i]) == odd)
+			show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
+}
+
+void core_list_status(struct core *c, struct msg_reply *reply)
+{
+	if (c->nodes.n <= STATUS_ALL_MAX) {
+		core_list_hosts(c, &(struct msg_request){0}, reply);
+		return;
+	}
+	reply->hosts.v = core_scratch(c, STATUS_ODD_MAX, sizeof(*reply->hosts.v));
+	list_some(c, reply, true, STATUS_ODD_MAX);
+	list_some(c, reply, false, STATUS_SHOWN);
 }
 
 /* --- containers --- */

@@ -26,7 +26,7 @@ static int ask_status(struct asked *a, struct err *err)
 
 	(void)err;
 	core_describe(a->c, &a->reply);
-	core_list_hosts(a->c, &everything, &a->reply);
+	core_list_status(a->c, &a->reply);
 	core_list_jobs(a->c, &everything, true, false, &a->reply);
 	return 0;
 }

@@ -78,7 +78,7 @@ static int wait_up(struct asker *a, uint64_t n, uint64_t secs)
 			printf("%" PRIu64 "\n", clock_mono_ms() - began_ms);
 			return 0;
 		}
-		bus_poll(&pause, 1, 100, &a->err);
+		bus_poll(&pause, 1, 250, &a->err);
 	}
 	return complain("not all hosts came up");
 }

@@ -51,6 +51,7 @@ struct fleet {
 	struct worker *v;
 	struct key *keys;
 	unsigned first, n, containers;
+	unsigned dialled, welcomed; /* of n */
 	uint64_t beats;
 	bool muted[NODES_MAX];
 	const char *features[FEATURES_MAX];
@@ -119,11 +120,16 @@ static struct key *read_keys(const char *dir, unsigned first, unsigned n, char *
 
 /* --- sockets, as proto/bus_sock.c makes them --- */
 
+/* Thousands of handshakes share one thread here: no worker gives up for that, and they come in
+ * order. A real one has its host to itself. */
+#define HANDSHAKE_MS 60000
+#define DIALLING_MAX 150
+
 static void *dial(struct fleet *f, int type, const struct key *key, const char *endpoint)
 {
 	static const int options[][2] = {
 		{ZMQ_LINGER, 0},
-		{ZMQ_HANDSHAKE_IVL, 10000},
+		{ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
 		{ZMQ_RECONNECT_IVL, 200},
 		{ZMQ_RECONNECT_IVL_MAX, 5000},
 		{ZMQ_CONNECT_TIMEOUT, 5000},
@@ -350,6 +356,7 @@ static void take(struct fleet *f, struct worker *w, const void *data, size_t len
 						f->beats_to);
 		if (!w->welcomed)
 			w->caps_ms = 0;
+		f->welcomed += !w->welcomed;
 		w->welcomed = true;
 	} else if (m->head.type == MSG_TYPE_ask) {
 		answer_ask(f, w, m);
@@ -398,7 +405,7 @@ static void all_timers(struct fleet *f)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	for (unsigned i = 0; i < f->n; i++) {
+	for (unsigned i = 0; i < f->dialled; i++) {
 		struct worker *w = &f->v[i];
 
 		if (f->muted[w->number])
@@ -412,11 +419,7 @@ static void all_timers(struct fleet *f)
 
 static void count(const struct fleet *f)
 {
-	unsigned welcomed = 0;
-
-	for (unsigned i = 0; i < f->n; i++)
-		welcomed += f->v[i].welcomed;
-	printf("%" PRIu64 " %u %" PRIu64 "\n", f->beats, welcomed, f->v[0].interval_ms);
+	printf("%" PRIu64 " %u %" PRIu64 "\n", f->beats, f->welcomed, f->v[0].interval_ms);
 	fflush(stdout);
 }
 
@@ -432,7 +435,9 @@ static bool command(struct fleet *f)
 		f->muted[number] = true;
 	else if (str_starts(line, "count"))
 		count(f);
-	for (unsigned i = 0; str_starts(line, "again") && i < f->n; i++) {
+	if (str_starts(line, "again"))
+		f->welcomed = 0;
+	for (unsigned i = 0; str_starts(line, "again") && i < f->dialled; i++) {
 		f->v[i].welcomed = false;
 		f->v[i].hello_ms = 0;
 	}
@@ -455,6 +460,14 @@ static void enlist(struct fleet *f, unsigned i, const struct key *key)
 	if (zmq_getsockopt(w->dealer, ZMQ_FD, &fd, &len) ||
 	    epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event))
 		die("epoll");
+}
+
+static void enlist_some(struct fleet *f)
+{
+	while (f->dialled < f->n && f->dialled < f->welcomed + DIALLING_MAX) {
+		enlist(f, f->dialled, &f->keys[f->dialled]);
+		f->dialled++;
+	}
 }
 
 static void read_features(struct fleet *f)
@@ -493,8 +506,6 @@ static int run(int argc, char **argv)
 	read_features(&f);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	zmq_ctx_set(f.zmq, ZMQ_MAX_SOCKETS, (int)(2 * f.n + 16));
-	for (unsigned i = 0; i < f.n; i++)
-		enlist(&f, i, &f.keys[i]);
 	epoll_ctl(f.epoll, EPOLL_CTL_ADD, 0, &in);
 	for (;;) {
 		int n = epoll_wait(f.epoll, events, ARRAY_LEN(events), 20);
@@ -506,6 +517,7 @@ static int run(int argc, char **argv)
 				_exit(0); /* closing each socket in order takes longer than all it
 					     did */
 		if (clock_mono_ms() >= next_ms) {
+			enlist_some(&f);
 			all_timers(&f);
 			next_ms = clock_mono_ms() + 20;
 		}

@@ -107,7 +107,7 @@ teardown() {
 
 @test "a worker that is stopped says bye; one that is started again is up" {
 	lab kill beta worker TERM
-	soon 3 is beta dead
+	soon 30 is beta dead
 	[[ $(field beta note) == "its worker has stopped"*"unknown, not dead" ]]
 	lab start beta worker
 	soon 20 is beta up

@@ -440,6 +440,11 @@ static void more_hosts_are_told_a_longer_interval(void **state)
 	lab.interval_ms = 0;
 	tick(&lab);
 	assert_int_equal(lab.interval_ms, 3000);
+	request(&lab, "status"); /* too many to list, so those that need a look come first */
+	assert_int_equal(lab.reply->reply->code, 0);
+	assert_int_equal(lab.reply->reply->cluster->hosts_total, 3000);
+	assert_int_equal(lab.reply->reply->hosts.n, 1000);
+	assert_string_equal(lab.reply->reply->hosts.v[0].state, "unknown");
 	lab.now.mono_ms += 3000; /* beats at the new pace are no silence */
 	for (int i = 0; i < 12; i++) {
 		lab.now.mono_ms += 250;

@@ -81,10 +81,10 @@ static int end_daemon(struct lab *lab, int signo)
 	return status;
 }
 
-/* The next message of a socket within ten seconds. */
+/* The next message of a socket within half a minute. */
 static struct msg *expect(struct lab *lab, struct bus_sock *sock, enum msg_type type)
 {
-	uint64_t end_ms = clock_mono_ms() + 10000;
+	uint64_t end_ms = clock_mono_ms() + 30000;
 
 	while (clock_mono_ms() < end_ms) {
 		struct bus_poll_item item = {.sock = sock, .fd = -1};

@@ -115,6 +115,16 @@ static void ask_to_cordon(struct coord *c)
 	request(c, &body);
 }
 
+static void ask_to_drain(struct coord *c)
+{
+	const char *host = sim.host[rnd_below((uint64_t)sim.n_hosts)].name;
+	struct msg_request body = {.command = rnd_below(3) ? "evacuate" : "restore",
+				   .hosts = {&host, 1},
+				   .deadline_ms = rnd_range(5000, 60000)};
+
+	request(c, &body);
+}
+
 static void ask_for(struct coord *c, int ct)
 {
 	struct msg_request body = {.command = "migrate", .container = sim.ct[ct].name};
@@ -138,7 +148,7 @@ void chaos_client(void)
 		c = &sim.coord[0];
 	if (c->up) {
 		if (sim.weather.cordons && rnd_below(4) == 0)
-			ask_to_cordon(c);
+			coin() ? ask_to_cordon(c) : ask_to_drain(c);
 		if (c->up)
 			ask_for(c, ct);
 		sim.clients_left--;

@@ -190,6 +190,36 @@ void check_target(struct coord *c, const struct job *job, uint32_t cordoned)
 	str_copy(pick->target, NAME_SIZE, job->target);
 }
 
+/* I13: a drain that is done has nothing under way, and what it says has moved has run elsewhere. */
+void check_drains(const struct coord *c)
+{
+	for (size_t i = 0; single() && i < c->core->n_drains; i++) {
+		const struct drain *drain = c->core->drains[i];
+
+		for (size_t k = 0; drain->state == DRAIN_done && k < drain->n_items; k++) {
+			const struct drain_item *item = &drain->items[k];
+			const struct ghost *g = ghost_find(item->job);
+
+			if (item->state == ITEM_waiting || item->state == ITEM_moving)
+				broken("I13", "drain %s is done, %s is %s", drain->id,
+				       item->container, item_state_name(item->state));
+			if (item->state == ITEM_moved && (!g || !g->went))
+				broken("I13", "drain %s says that %s has moved, it has not",
+				       drain->id, item->container);
+		}
+	}
+}
+
+/* One that goes on, or NULL. */
+static const struct drain *open_drain(const struct coord *c)
+{
+	for (size_t i = 0; c->core && i < c->core->n_drains; i++)
+		if (c->core->drains[i]->state == DRAIN_running ||
+		    c->core->drains[i]->state == DRAIN_ending)
+			return c->core->drains[i];
+	return NULL;
+}
+
 /* I12, at the moment when an outcome is recorded. With several coordinators at work on one job each
  * knows only its own part. */
 void check_outcome(const struct coord *c, const struct job *job)
@@ -273,7 +303,8 @@ bool check_settled(void)
 		return false;
 	for (int i = 0; i < COORDS_MAX; i++)
 		if (sim.coord[i].exists &&
-		    (!sim.coord[i].up || core_jobs_running(sim.coord[i].core)))
+		    (!sim.coord[i].up || core_jobs_running(sim.coord[i].core) ||
+		     open_drain(&sim.coord[i])))
 			return false;
 	for (int ct = 0; ct < sim.n_cts; ct++)
 		if (waits(ct))
@@ -302,6 +333,17 @@ static void check_jobs(const struct coord *c)
 		if (g && job->outcome == OUTCOME_stayed && g->went)
 			broken("I12", "job %s is STAYED, the target ran it", job->id);
 	}
+}
+
+static void check_drain_ends(const struct coord *c)
+{
+	const struct drain *drain = open_drain(c);
+
+	for (int ct = 0; ct < sim.n_cts; ct++)
+		if (excused(ct))
+			return;
+	if (drain)
+		broken("Q", "drain %s is still %s", drain->id, drain_state_name(drain->state));
 }
 
 /* Where the last finished job of a container says that it runs. One that failed at its check says
@@ -403,6 +445,7 @@ void check_quiescence(void)
 	if (!single())
 		return;
 	check_jobs(&sim.coord[0]);
+	check_drain_ends(&sim.coord[0]);
 	for (int ct = 0; ct < sim.n_cts; ct++)
 		if (!excused(ct))
 			check_container(&sim.coord[0], ct);

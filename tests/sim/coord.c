@@ -112,6 +112,7 @@ static void commit(struct coord *c)
 		check_target(c, c->core->jobs[i], cordoned);
 		check_outcome(c, c->core->jobs[i]);
 	}
+	check_drains(c);
 	if (crash == CRASH_recorded)
 		n = 0;
 	if (crash == CRASH_some_sent)

@@ -288,6 +288,7 @@ void check_event(void); /* after every event */
 void check_act(struct host *h, const struct mig *m, enum handover_act act);
 void check_answer(struct host *h, const struct msg_answer *answer);
 void check_outcome(const struct coord *c, const struct job *job);
+void check_drains(const struct coord *c);
 void check_target(struct coord *c, const struct job *job, uint32_t cordoned);
 bool check_settled(void); /* nothing is under way any more */
 void check_quiescence(void);

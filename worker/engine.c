@@ -258,6 +258,7 @@ static void finish(struct executor *x, struct mig *m)
 	bool closed = m->row.state == HANDOVER_closed;
 
 	settle(x, m);
+	m->found |= m->plan->ends; /* matters where its record failed: the undoing is due */
 	m->plan = NULL;
 	m->act_deadline_ms = 0;
 	log_info("%s %s\tmigration=%s container=%s state=%s node=%s", name,

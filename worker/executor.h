@@ -43,7 +43,7 @@ struct mig {
 	bool failed;
 	bool dead;  /* lost, but the journal could not be told: RUNNING is proved to nobody */
 	bool stuck; /* an act of a plan that ends has failed: what it left is tried again */
-	bool found; /* the row was written by an earlier worker, and by none since */
+	bool found; /* an earlier worker wrote the row, or its undoing could not be recorded */
 	bool self;  /* the plan was begun by this host itself, nobody is answered */
 	struct err failure;
 
@@ -151,8 +151,8 @@ struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
 /* Whether it holds its container, or still has to undo or delete something of it. */
 bool mig_has_hold(const struct mig *m);
-/* Whether it is a hold of an earlier worker, whose undoing could not be recorded yet: it may run
- * again by now (a reboot), so that nothing but that undoing may follow. */
+/* Whether it is a hold of an earlier worker (which may run again by now: a reboot), or one whose
+ * undoing was begun, and no record of the undoing could be made yet: nothing else may follow. */
 bool mig_must_end(const struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 

@@ -85,6 +85,10 @@ static int run(struct cli *cli, int argc, char **argv)
 	cli->err_style = style_of(cli->err, cli->in.color);
 	if (cli->in.version)
 		return version_run(cli);
+	if (!cli->in.command && cli->in.family) {
+		help_print_family(cli->out, &cli->style, cli->in.family);
+		return 0;
+	}
 	if (!cli->in.command) {
 		help_print_all(cli->in.help ? cli->out : cli->err,
 			       cli->in.help ? &cli->style : &cli->err_style);

@@ -176,13 +176,13 @@ static const struct column host_columns[] = {
 	{ "address",    "address",             host_address,    COLUMN_WIDE },
 	{ "cpus",       "cpus",                host_cpus,       COLUMN_RIGHT | COLUMN_WIDE },
 	{ "hot",        "hot",                 host_hot,        COLUMN_RIGHT | COLUMN_ASKED },
-	{ "psi-cpu",    "psi_cpu",             host_psi_cpu,    COLUMN_RIGHT | COLUMN_WIDE },
+	{ "psi-cpu",    "psi_cpu",             host_psi_cpu,    COLUMN_RIGHT | COLUMN_ASKED },
 	{ "psi-mem",    "psi_mem",             host_psi_mem,    COLUMN_RIGHT | COLUMN_WIDE },
-	{ "psi-io",     "psi_io",              host_psi_io,     COLUMN_RIGHT | COLUMN_WIDE },
+	{ "psi-io",     "psi_io",              host_psi_io,     COLUMN_RIGHT | COLUMN_ASKED },
 	{ "storage",    "storage_free_bytes",  host_storage,    COLUMN_RIGHT | COLUMN_WIDE },
 	{ "staging",    "staging_free_bytes",  host_staging,    COLUMN_RIGHT | COLUMN_WIDE },
 	{ "kernel",     "kernel",              host_kernel,     COLUMN_WIDE | COLUMN_CUT },
-	{ "arch",       "arch",                host_arch,       COLUMN_WIDE },
+	{ "arch",       "arch",                host_arch,       COLUMN_ASKED },
 	{ "criu",       "criu_version",        host_criu,       COLUMN_WIDE },
 	{ "runtimes",   "runtimes",            host_runtimes,   COLUMN_WIDE | COLUMN_CUT },
 	{ "version",    "version",             host_version,    COLUMN_ASKED },
@@ -272,6 +272,32 @@ TEXT(place_movable)
 						  : TONE_warn;
 }
 
+TEXT_OF(place_to, place, if (r->best) cell_set(cell, "%s", r->best->host ? r->best->host : ""))
+TEXT_OF(place_score, place,
+	if (r->best && r->best->score > 0) cell_set(cell, "%.1f", r->best->score))
+TEXT_OF(place_frozen, place, if (r->best) cell_duration(cell, r->best->predicted_frozen_ms))
+TEXT_STR(place_policy, place, policy)
+TEXT_U64(place_priority, place, priority)
+
+/* The first reason that refuses in its own words, or the codes of the warnings. */
+TEXT(place_first)
+{
+	const struct msg_place *r = record;
+
+	for (size_t i = 0; i < r->reasons.n; i++) {
+		const struct msg_reason *reason = &r->reasons.v[i];
+		size_t used = strlen(cell->text);
+
+		if (!reason->warning) {
+			cell_set(cell, "%s: %s", reason->code ? reason->code : "",
+				 reason->why ? reason->why : "");
+			return;
+		}
+		str_fmt(cell->text + used, sizeof(cell->text) - used, "%s%s", i ? ", " : "",
+			reason->code ? reason->code : "");
+	}
+}
+
 TEXT(place_why)
 {
 	const struct msg_place *r = record;
@@ -305,8 +331,29 @@ static const struct column place_columns[] = {
 	{ "authority", "authority",       place_authority, COLUMN_ASKED },
 	{ "labels",    "labels",          place_labels,    COLUMN_WIDE | COLUMN_CUT },
 	{ "movable",   "verdict",         place_movable,   COLUMN_ASKED },
+	{ "to",        "best",            place_to,        COLUMN_ASKED },
 	{ "why",       "reasons",         place_why,       COLUMN_ASKED | COLUMN_WRAP },
 	{ "job",       "job",             place_job,       0 },
+};
+
+/* The same places as an evacuation sees them. */
+static const struct column ready_columns[] = {
+	{ "container", "id",        place_id,       0 },
+	{ "host",      "host",      place_host,     COLUMN_ASKED },
+	{ "verdict",   "verdict",   place_movable,  0 },
+	{ "to",        "best",      place_to,       0 },
+	{ "score",     "score",     place_score,    COLUMN_RIGHT },
+	{ "downtime",  "predicted_frozen_ms", place_frozen, COLUMN_RIGHT },
+	{ "memory",    "rss_bytes", place_rss,      COLUMN_RIGHT },
+	{ "policy",    "policy",    place_policy,   COLUMN_WIDE },
+	{ "priority",  "priority",  place_priority, COLUMN_RIGHT | COLUMN_WIDE },
+	{ "why",       "reasons",   place_first,    COLUMN_WRAP },
+};
+
+const struct noun noun_ready = {
+	.record = "place", .stride = sizeof(struct msg_place),
+	.place = offsetof(struct msg_reply, places), .empty = "No containers.",
+	.columns = ready_columns, .n_columns = ARRAY_LEN(ready_columns),
 };
 
 const struct noun noun_places = {

@@ -53,20 +53,28 @@ static const struct command commands[] = {
 	  .examples = {
 		{ "drover ps", "all containers" },
 		{ "drover ps --host alpha", "those on one host" },
+		{ "drover ps --stuck", "those that cannot move live, and why" },
 		{ "drover ps -o plain -c container,host", "for scripts: tabs, no headings" } },
-	  .flags = FLAGS_LIST | FLAG(on) | FLAG(copies), .noun = &noun_places, .run = ask_run, .print = list_print },
+	  .flags = FLAGS_LIST | FLAG(on) | FLAG(copies) | FLAG(movable) | FLAG(stuck),
+	  .noun = &noun_places, .run = ask_run, .print = list_print },
 
 	{ .name = "check", .group = GROUP_look,
 	  .help = "whether and where a container can move",
 	  .more = "Asks source and targets for everything that can be known before the container "
-		  "is touched: CPU, kernel, CRIU, memory, disk, network, mounts, devices. Prints the "
-		  "targets by score with the terms of each score, and the refused ones with code, "
-		  "reason and remedy. Nothing is frozen and nothing is copied.",
+		  "is touched: CPU, kernel, CRIU, memory, disk, network, mounts, devices, policies. "
+		  "Prints the targets by score with the terms of each score, and the refused ones "
+		  "with code, reason and remedy. With --host all containers of that host are judged "
+		  "as its evacuation would: no two of them count on the same room. Nothing is frozen "
+		  "and nothing is copied.\n"
+		  "Verdicts: live, warn (live with warnings), cold (only when it is stopped), no. Exit "
+		  "code 0: all can move live. 4: some cannot. 3: none can.",
 	  .examples = {
 		{ "drover check web", "rank all hosts" },
 		{ "drover check web --to beta", "one host only" },
+		{ "drover check --host alpha", "could alpha be emptied?" },
 		{ "drover check web --skip cpu,version", "as if these checks had passed" } },
-	  .operands = { CTR }, .flags = FLAGS_FORM | FLAG(to) | FLAG(skip) | FLAG(force) | FLAG(maxdown),
+	  .operands = { CTR_OPT },
+	  .flags = FLAGS_FORM | FLAG(to) | FLAG(ready) | FLAG(skip) | FLAG(force) | FLAG(maxdown),
 	  .timeout_ms = 45000, /* both workers are asked, 15 s each */
 	  .run = ask_run, .print = check_print },
 

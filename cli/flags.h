@@ -40,7 +40,9 @@ struct invocation {
 	bool no_headings;
 	uint64_t watch_s; /* 0 = once, WATCH_EVENTS, or a period */
 	bool detach;
-	bool events; /* migrate --json --follow */
+	bool events;         /* migrate --json --follow */
+	bool movable, stuck; /* ps */
+	const char *family;  /* of a bare first word and --help: "roster" */
 	bool log;
 	bool public_only;
 	const char *file;
@@ -87,6 +89,12 @@ enum value_kind {
 	  "leave out these checks, for example cpu,version") \
 	X(force,     0,  "force",      NULL,   VALUE_flag,     AT(request.force), NULL, 0, \
 	  "leave out every check that can be left out") \
+	X(ready,     0,  "host",       "HOST", VALUE_host,     AT(request.from), NULL, 63, \
+	  "all containers of this host, as its evacuation would find them") \
+	X(movable,   0,  "movable",    NULL,   VALUE_flag,     AT(movable), NULL, 0, \
+	  "only those that some host can take live, with the best one") \
+	X(stuck,     0,  "stuck",      NULL,   VALUE_flag,     AT(stuck), NULL, 0, \
+	  "only those that no host can take live, with the reason") \
 	X(deadline,  0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
 	  "give up, and stay, after this long (30s, 5m)") \
 	X(maxdown,   0,  "max-downtime", "TIME", VALUE_duration, AT(request.max_downtime_ms), NULL, 0, \

@@ -135,6 +135,20 @@ void help_print_all(FILE *out, const struct style *style)
 	fputs("\nOne command in full, with examples: drover help COMMAND\n", out);
 }
 
+void help_print_family(FILE *out, const struct style *style, const char *family)
+{
+	size_t len = strlen(family);
+
+	for (size_t i = 0; command_at(i); i++) {
+		const struct command *command = command_at(i);
+
+		if (str_starts(command->name, family) && command->name[len] == ' ')
+			fprintf(out, "  %s%-*s%s %s\n", style_tone(style, TONE_live), NAME_COLUMNS,
+				command->name, style_end(style), command->help);
+	}
+	fprintf(out, "\nOne command in full, with examples: drover help %s COMMAND\n", family);
+}
+
 static void print_columns(FILE *out, const struct style *style, const struct noun *noun)
 {
 	char text[CELL_MAX] = "";

@@ -10,6 +10,9 @@
 /* All commands by group, and the global options. */
 void help_print_all(FILE *out, const struct style *style);
 
+/* The commands of a family ("roster"). */
+void help_print_family(FILE *out, const struct style *style, const char *family);
+
 /* One command in full. */
 void help_print_command(FILE *out, const struct style *style, const struct command *command);
 

@@ -178,6 +178,11 @@ static int print_example(struct cli *cli)
 		fprintf(cli->out, "# %s\n#%s =%s%s\n", r->help, r->name, *r->def ? " " : "",
 			r->def);
 	}
+	fputs("\n# Where containers may go and how: any number of these, the first that matches "
+	      "counts.\n#[policy NAME]\n",
+	      cli->out);
+	for (enum policy_key key = 0; key < POLICY_KEY_COUNT; key++)
+		fprintf(cli->out, "# %s\n#%s =\n", policy_row(key)->help, policy_row(key)->name);
 	return 0;
 }
 

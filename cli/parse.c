@@ -159,6 +159,17 @@ static int missing_operand(const struct invocation *in, unsigned given, struct e
 	return err_fix(err, "for example: %s", in->command->examples[0].line);
 }
 
+/* "drover roster --help": no command, and yet a question with an answer. */
+static bool asks_for_help(struct invocation *in, int argc, char **argv)
+{
+	if (!command_is_family(argv[0]))
+		return false;
+	in->family = argv[0];
+	for (int i = 1; i < argc; i++)
+		in->help |= str_eq(argv[i], "--help") || str_eq(argv[i], "-h");
+	return in->help;
+}
+
 int invocation_parse(struct invocation *in, int argc, char **argv, struct err *err)
 {
 	struct walk walk = {.in = in, .flags = FLAGS_GLOBAL, .find_command = true, .err = err};
@@ -171,6 +182,10 @@ int invocation_parse(struct invocation *in, int argc, char **argv, struct err *e
 	if (code || !at)
 		return code;
 	code = command_find(argc - at, argv + at, &in->command, &used, err);
+	if (code && asks_for_help(in, argc - at, argv + at)) {
+		*err = (struct err){0};
+		return 0;
+	}
 	if (code)
 		return code;
 	walk = (struct walk){.in = in, .flags = FLAGS_GLOBAL | in->command->flags, .err = err};

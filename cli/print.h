@@ -10,12 +10,17 @@
 int list_print(struct cli *cli, const struct msg_reply *reply); /* the command's noun */
 int status_print(struct cli *cli, const struct msg_reply *reply);
 int check_print(struct cli *cli, const struct msg_reply *reply);
+
 int job_print(struct cli *cli, const struct msg_reply *reply);
 int migrate_print(struct cli *cli, const struct msg_reply *reply);
 int text_print(struct cli *cli, const struct msg_reply *reply);
 int cordon_print(struct cli *cli, const struct msg_reply *reply);
 int history_print(struct cli *cli, const struct msg_reply *reply);
 int plan_print(struct cli *cli, const struct msg_reply *reply);
+
+/* Records of the schema in the format that was asked for; the exit code. */
+struct noun;
+int noun_print(struct cli *cli, const struct noun *noun, const void *first, size_t n);
 
 /* One job as people read it when it is over: outcome, places, downtime by part, what travelled. */
 void summary_print(FILE *out, const struct style *style, const struct msg_job *job);
@@ -44,7 +49,6 @@ enum tone state_tone(const char *state);
 
 /* A list of records without a schema, as the format wants it: table, or JSON whose keys are the
  * columns' keys. */
-struct noun;
 int local_print(struct cli *cli, const struct noun *noun, const void *first, size_t n);
 
 /* Text of a row's bytes as one JSON document, indented, with a newline. Takes text. */

@@ -58,7 +58,7 @@ int report_print(struct cli *cli, const struct report *report)
 	if (some(report->container) && some(report->runs_on))
 		fprintf(cli->err, "  %s runs on %s%s%s\n", report->container,
 			style_tone(style, TONE_bold), report->runs_on, style_end(style));
-	if (some(report->job))
+	if (some(report->job) && report->has_log)
 		fprintf(cli->err, "  %slog:%s drover job %s --log\n", style_tone(style, TONE_dim),
 			style_end(style), report->job);
 	if (cli->in.format == FORMAT_json && !report->job_is_json)
@@ -138,6 +138,7 @@ int report_reply(struct cli *cli, const struct msg_reply *reply, bool job_is_jso
 					      .container = job ? job->container : NULL,
 					      .runs_on = job ? job->runs_on : NULL,
 					      .job = job ? job->id : NULL,
+					      .has_log = job && job->has_log,
 					      .job_is_json = job_is_json,
 				      });
 	for (size_t i = 0; job && i < job->reasons.n; i++)

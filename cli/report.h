@@ -14,7 +14,8 @@ struct report {
 	const char *fix;
 	const char *container;
 	const char *runs_on;
-	const char *job;  /* whose log may help */
+	const char *job;
+	bool has_log;     /* of the job: it is pointed to */
 	bool job_is_json; /* the job itself goes to stdout as JSON: no error object there */
 };
 

@@ -24,6 +24,8 @@ void request_fill(struct cli *cli)
 		request->limit = 20;
 	if (cli->in.log)
 		request->mode = "log";
+	if (cli->in.movable || cli->in.stuck)
+		request->mode = cli->in.movable ? "movable" : "stuck";
 }
 
 int reply_present(struct cli *cli, const struct msg_reply *reply)

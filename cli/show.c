@@ -12,15 +12,13 @@
 #include <jansson.h>
 #include <string.h>
 
-#define TERMS_SHOWN 3 /* the best candidates, with what their scores are made of; -v: all */
-
 /* Every list field of a reply has this shape (proto/schema.h). */
 struct list {
 	const char *v;
 	size_t n;
 };
 
-static int print_noun(struct cli *cli, const struct noun *noun, const void *first, size_t n)
+int noun_print(struct cli *cli, const struct noun *noun, const void *first, size_t n)
 {
 	struct column_set set;
 	struct err err = {0};
@@ -59,7 +57,10 @@ int list_print(struct cli *cli, const struct msg_reply *reply)
 	int rc;
 
 	memcpy(&list, (const char *)reply + noun->place, sizeof(list));
-	rc = print_noun(cli, noun, list.v, list.n);
+	if (cli->in.request.mode && noun == &noun_places && cli->in.format == FORMAT_table &&
+	    !cli->in.columns)
+		noun = &noun_ready; /* ps --movable, --stuck */
+	rc = noun_print(cli, noun, list.v, list.n);
 	if (!rc && noun == &noun_places && cli->in.format != FORMAT_json &&
 	    cli->in.format != FORMAT_plain)
 		print_unheard(cli, reply);
@@ -165,134 +166,6 @@ int status_print(struct cli *cli, const struct msg_reply *reply)
 	return 0;
 }
 
-static void print_terms(struct cli *cli, const struct msg_candidate *c)
-{
-	const struct style *style = &cli->style;
-	char bar[BAR_SIZE(10)];
-
-	for (size_t i = 0; i < c->terms.n; i++) {
-		const struct msg_term *term = &c->terms.v[i];
-
-		style_bar(style, bar, sizeof(bar), 10, term->value, true);
-		fprintf(cli->out, "      %-12s ", term->name ? term->name : "");
-		if (style->tty)
-			fprintf(cli->out, "%s ", bar);
-		fprintf(cli->out, "%5.1f of %.0f\n", 100 * term->weight * term->value,
-			100 * term->weight);
-	}
-}
-
-/* Why the downtime is what it is: memory that changes faster than it can be sent. */
-static void print_changes(struct cli *cli, const struct msg_candidate *c)
-{
-	char rate[STR_HUMAN_SIZE], left[STR_HUMAN_SIZE];
-
-	fprintf(cli->out, "      memory changes at %s/s (%s): %s of it left to send when frozen\n",
-		str_human_bytes(rate, c->dirty_bytes_s), c->dirty_from ? c->dirty_from : "?",
-		str_human_bytes(left, c->predicted_pending_bytes));
-}
-
-static void print_candidate(struct cli *cli, const struct msg_candidate *c, size_t rank)
-{
-	const struct style *style = &cli->style;
-	bool no = str_eq(c->verdict, "no");
-	char text[32];
-
-	if (no)
-		fprintf(cli->out, "  %s%s%s %s%s%s  no\n", style_tone(style, TONE_bad),
-			style_sign(style, SIGN_no), style_end(style), style_tone(style, TONE_bold),
-			c->host ? c->host : "", style_end(style));
-	else
-		fprintf(cli->out, "  %s%zu%s %s%s%s  %s%s%s  score %.1f",
-			style_tone(style, TONE_good), rank, style_end(style),
-			style_tone(style, TONE_bold), c->host ? c->host : "", style_end(style),
-			style_tone(style, state_tone(c->verdict)), c->verdict ? c->verdict : "",
-			style_end(style), c->score);
-	if (!no && c->predicted_frozen_ms)
-		fprintf(cli->out, "  downtime about %s",
-			duration_text(text, sizeof(text), c->predicted_frozen_ms));
-	if (!no && c->predicted_total_ms)
-		fprintf(cli->out, "  total %s",
-			duration_text(text, sizeof(text), c->predicted_total_ms));
-	if (!no)
-		fputc('\n', cli->out);
-	if (!no && c->predicted_pending_bytes >= 1 << 20)
-		print_changes(cli, c);
-	if (!no && (rank <= TERMS_SHOWN || cli->in.verbose))
-		print_terms(cli, c);
-	for (size_t i = 0; i < c->reasons.n; i++)
-		reason_print(cli->out, style, &c->reasons.v[i]);
-}
-
-/* The candidates of a check in their own object: a bare array would lose the container. */
-static void print_check_json(struct cli *cli, const struct msg_reply *reply)
-{
-	auto_free char *text = msg_json(MSG_TYPE_reply, reply);
-	json_t *from = text ? json_loads(text, 0, NULL) : NULL;
-	json_t *object = json_object();
-	const char *keys[] = {"error", "fix", "candidates"};
-	char *made;
-
-	json_object_set_new(object, "container", json_string(cli->in.request.container));
-	json_object_set_new(object, "code", json_integer((json_int_t)reply->code));
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		json_t *value = json_object_get(from, keys[i]);
-
-		if (value)
-			json_object_set(object, keys[i], value);
-	}
-	json_decref(from);
-	made = json_dumps(object, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
-	json_decref(object);
-	json_print(cli->out, made);
-}
-
-static size_t print_verdict(struct cli *cli, const struct msg_reply *reply)
-{
-	const struct style *style = &cli->style;
-	const char *name = cli->in.request.container;
-	const char *best = NULL;
-	size_t can = 0;
-
-	for (size_t i = 0; i < reply->candidates.n; i++) {
-		if (str_eq(reply->candidates.v[i].verdict, "no"))
-			continue;
-		best = can++ ? best : reply->candidates.v[i].host;
-	}
-	fprintf(cli->out, "%s%s%s ", style_tone(style, TONE_bold), name, style_end(style));
-	if (can)
-		fprintf(cli->out, "%scan move%s to %zu of %zu host%s, best %s%s%s\n",
-			style_tone(style, TONE_good), style_end(style), can, reply->candidates.n,
-			reply->candidates.n == 1 ? "" : "s", style_tone(style, TONE_bold),
-			best ? best : "", style_end(style));
-	else
-		fprintf(cli->out, "%scannot move%s%s\n", style_tone(style, TONE_bad),
-			style_end(style), reply->candidates.n ? " to any of these hosts" : "");
-	return can;
-}
-
-int check_print(struct cli *cli, const struct msg_reply *reply)
-{
-	size_t rank = 0, can;
-
-	if (cli->in.format == FORMAT_json && (reply->candidates.n || !reply->code)) {
-		print_check_json(cli, reply);
-		return err_exit_code((int)reply->code);
-	}
-	if (reply->code && !reply->candidates.n)
-		return report_reply(cli, reply, false);
-	if (cli->in.format == FORMAT_wide || cli->in.format == FORMAT_plain) {
-		print_noun(cli, &noun_candidates, reply->candidates.v, reply->candidates.n);
-		return err_exit_code((int)reply->code);
-	}
-	can = print_verdict(cli, reply);
-	for (size_t i = 0; i < reply->candidates.n; i++)
-		print_candidate(cli, &reply->candidates.v[i], ++rank);
-	if (reply->code)
-		return err_exit_code((int)reply->code);
-	return can ? 0 : err_exit_code(ERR_refused);
-}
-
 /* Lines of text, the last one ended too. */
 static void text_put(FILE *out, const char *text)
 {
@@ -317,7 +190,7 @@ int text_print(struct cli *cli, const struct msg_reply *reply)
 int cordon_print(struct cli *cli, const struct msg_reply *reply)
 {
 	if (cli->in.format == FORMAT_json)
-		return print_noun(cli, &noun_hosts, reply->hosts.v, reply->hosts.n);
+		return noun_print(cli, &noun_hosts, reply->hosts.v, reply->hosts.n);
 	for (size_t i = 0; i < reply->hosts.n && !cli->in.quiet; i++) {
 		const struct msg_host *host = &reply->hosts.v[i];
 
@@ -332,7 +205,7 @@ static void print_failure(struct cli *cli, const struct msg_job *job)
 {
 	line_print(cli->out, "  why        ", job->error);
 	line_print(cli->out, "  fix        ", job->fix);
-	if (job->code && !(job->log && *job->log))
+	if (job->has_log && !(job->log && *job->log))
 		fprintf(cli->out, "  log        drover job %s --log\n", job->id ? job->id : "");
 }
 

@@ -99,6 +99,10 @@ int core_ask_ready(struct asked *a, struct err *err)
 	struct msg_request on_host = {.host = a->body->from};
 	struct node *node, *target;
 
+	if (!given(a->body->from)[0]) {
+		fail(err, ERR_usage, "check needs a container or a host");
+		return err_fix(err, "drover check CTR, or drover check --host HOST");
+	}
 	if (nodes_find_host(&a->c->nodes, a->body->from, &node, err) ||
 	    verdict_check_skips(&a->body->skip, err))
 		return -err->code;

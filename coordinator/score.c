@@ -199,8 +199,10 @@ static void name_terms(const struct terms *terms, struct msg_term ret[SCORE_TERM
 	};
 
 	memcpy(ret, named, sizeof(named));
-	for (size_t i = 0; i < SCORE_TERMS; i++)
+	for (size_t i = 0; i < SCORE_TERMS; i++) {
 		ret[i].value = terms->value[i];
+		ret[i].points = 100 * ret[i].weight * ret[i].value;
+	}
 }
 
 void score_one(const struct score_query *query, const struct node *target, struct candidate *ret)

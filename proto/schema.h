@@ -365,7 +365,8 @@
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
 	F(f64, 2, weight) \
-	F(f64, 3, value)               /* 0..1 */
+	F(f64, 3, value)               /* 0..1 */ \
+	F(f64, 4, points)              /* weight times value, of 100 */
 
 #define MSG_candidate(F) \
 	F(str,  1, host, 63) \
@@ -450,6 +451,7 @@
 	F(str, 36, log_name, 31) \
 	F(u64, 37, log_offset) \
 	F(u64, 38, log_total) \
+	F(flag,39, has_log)            /* the coordinator has the end of a log of it */ \
 	F(u64, 42, predicted_total_ms) /* from the request until it runs at the target */ \
 	F(i64, 43, frozen_error_percent) /* measured against predicted; 0 also: not measured */ \
 	F(i64, 44, total_error_percent)

@@ -23,11 +23,15 @@ static void serve(fake_script *script)
 
 static int stopping(void **state)
 {
+	char lock[80];
+
 	(void)state;
 	if (coordinator > 0)
 		fake_stop(coordinator);
 	coordinator = 0;
 	unlink(endpoint + strlen("ipc://"));
+	str_fmt(lock, sizeof(lock), "%s.lock", endpoint + strlen("ipc://"));
+	unlink(lock);
 	return 0;
 }
 
@@ -289,7 +293,68 @@ static void a_refusal_names_each_host_and_why(void **state)
 	ran_free(&ran);
 	ran = run("check web");
 	assert_int_equal(ran.exit_code, 3);
-	assert_has(ran.out, "web cannot move to any of these hosts\n");
+	assert_has(ran.out, "web cannot move live to any of these hosts\n");
+	ran_free(&ran);
+}
+
+static void ready(struct fake *fake, const struct msg_request *request)
+{
+	struct msg_reason reason = {.code = "E-IOURING",
+				    .why = "a process of db has an io_uring open",
+				    .skip = "iouring"};
+	struct msg_reason warning = {.code = "E-AVOID", .why = "beta is hdd", .warning = true};
+	struct msg_candidate best = {.host = "beta", .score = 71.5, .predicted_frozen_ms = 700};
+	struct msg_container web = {.id = "web", .rss_bytes = 64 * MIB}, db = {.id = "db"};
+	struct msg_place places[] = {
+		{.host = "alpha",
+		 .container = &web,
+		 .verdict = "warn",
+		 .reasons = {&warning, 1},
+		 .best = &best,
+		 .host_state = "up"},
+		{.host = "alpha",
+		 .container = &db,
+		 .verdict = "cold",
+		 .reasons = {&reason, 1},
+		 .host_state = "up"},
+	};
+	struct msg_tally tally = {.judged = 2, .warn = 1, .cold = 1};
+	bool stuck = str_eq(request->mode, "stuck");
+
+	fake_reply(fake, &(struct msg_reply){.code = stuck ? 0 : ERR_partly,
+					     .final = true,
+					     .places = {places + stuck, 2u - stuck},
+					     .tally = &tally});
+}
+
+static void a_host_is_judged_as_its_evacuation_would(void **state)
+{
+	json_t *object;
+	struct ran ran;
+
+	(void)state;
+	serve(ready);
+	ran = run("check --host alpha");
+	assert_int_equal(ran.exit_code, 4);
+	assert_has(ran.out, "alpha: 2 containers: 0 live, 1 with warnings, 1 only while stopped: "
+			    "iouring\n");
+	assert_has(ran.out, "web        warn     beta   71.5    700 ms  64.0 MiB  E-AVOID\n");
+	assert_has(ran.out, "E-IOURING: a process of db has an io_uring open\n");
+	ran_free(&ran);
+	ran = run("check --host alpha --json");
+	assert_int_equal(ran.exit_code, 4);
+	object = load(ran.out);
+	assert_string_equal(json_string_value(json_object_get(object, "host")), "alpha");
+	assert_int_equal(json_array_size(json_object_get(object, "places")), 2);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(object, "tally"), "cold")), 1);
+	json_decref(object);
+	ran_free(&ran);
+	ran = run("ps --stuck");
+	assert_int_equal(ran.exit_code, 0);
+	assert_has(ran.out, "db         cold");
+	assert_has(ran.out, "E-IOURING");
+	assert_has_not(ran.out, "web");
 	ran_free(&ran);
 }
 
@@ -416,6 +481,7 @@ int main(void)
 		T(an_interrupt_leaves_the_job_alone),
 		T(a_stream_that_ends_is_taken_up_again),
 		T(a_refusal_names_each_host_and_why),
+		T(a_host_is_judged_as_its_evacuation_would),
 		T(a_silent_coordinator_is_unreachable),
 		T(an_absent_coordinator_is_unreachable),
 		T(codes_become_exit_codes),

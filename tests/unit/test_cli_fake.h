@@ -114,6 +114,7 @@ static __attribute__((unused)) struct msg_job fake_stayed = {
 	.code = ERR_rolledback,
 	.error = "restore on beta: /data/x is not there",
 	.fix = "create /data/x on beta",
+	.has_log = true,
 	.started_ms = 1764000000000,
 	.finished_ms = 1764000000900,
 	.figures = NULL,

@@ -179,8 +179,8 @@ static void check_ranks_and_says_why_not(void **state)
 	check_page("check web", &reply, screen,
 "web can move to 1 of 2 hosts, best beta\n"
 "  1 beta  warn  score 86.2  downtime about 190 ms  total 2.10 s\n"
-"      headroom     ━━━━━━━━━─  36.4 of 40\n"
-"      keep         ━━━━━━━━━━   5.0 of 5\n"
+"      headroom     ━━━━━━━━━─  36.4 = 40 x 0.91\n"
+"      keep         ━━━━━━━━━━   5.0 =  5 x 1.00\n"
 "    ! W-CRIU-OLD  beta has CRIU 3.17\n"
 "  ✗ gamma  no\n"
 "    ✗ E-CPU-XSAVE  alpha saves 2696 bytes, gamma loads 832\n"

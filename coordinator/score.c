@@ -184,7 +184,7 @@ double terms_make(const struct judge *j, uint64_t cpu_permille, struct terms *re
 
 int terms_tier(const struct judge *j, int labels_tier, double hot)
 {
-	if (labels_tier < 0)
+	if (labels_tier < 0 || j->target->digest.presses)
 		return -1;
 	if (j->together && judge_has_group(j->target, j->together))
 		labels_tier = 1;

@@ -33,7 +33,8 @@ struct candidate {
 	const struct node *node;
 	struct verdict verdict;
 	double score; /* 0..100 */
-	int tier;     /* 1 preferred, 0 neither, -1 avoided; candidates are ordered by it first */
+	int tier; /* 1 preferred, 0 neither, -1 avoided or short of memory; candidates are ordered
+		     by it first */
 	struct msg_term terms[SCORE_TERMS];
 	struct prediction prediction;
 };

@@ -107,10 +107,11 @@ int net_read_neigh(struct net_state *state, struct err *err);
 int net_create(const char *id, const struct net_state *state, struct net_state *ret_state,
 	       struct err *err);
 
-/* Whether somebody on the bridge's network has an IPv4 address: 1 with his MAC (the bridge's own
- * when it is this host), 0 when nobody has answered within limit_ms. Waits: for a child. */
+/* Who on the bridge's network has an IPv4 address: how many have answered within limit_ms, and
+ * their MACs, different ones (the bridge's own stands for this host); at most max. When one has
+ * answered, others have 40 ms more. Waits: for a child. */
 int net_probe(const char *bridge, const struct net_addr *addr, uint64_t limit_ms,
-	      uint8_t ret_mac[6], struct err *err);
+	      uint8_t (*ret_macs)[6], size_t max, struct err *err);
 
 /* Whether addr lies in the network of subnet, an address with its prefix length. Pure; addresses of
  * another family do not. */

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 
 #define ASK_EVERY_MS 50
+#define OTHERS_MS 40 /* after one has answered */
 
 struct probe_frame {
 	struct ether_header eth;
@@ -88,21 +89,30 @@ static bool is_answer(const struct probe_frame *f, ssize_t n, const struct net_a
 	       f->arp.arp_op == htons(ARPOP_REPLY) && !memcmp(f->arp.arp_spa, addr->addr, 4);
 }
 
+/* Whether a MAC is there already; a full list has every one. */
+static bool known(const uint8_t (*macs)[6], size_t n, size_t max, const uint8_t mac[6])
+{
+	for (size_t i = 0; i < n; i++)
+		if (!memcmp(macs[i], mac, 6))
+			return true;
+	return n == max;
+}
+
 int net_probe(const char *bridge, const struct net_addr *addr, uint64_t limit_ms,
-	      uint8_t ret_mac[6], struct err *err)
+	      uint8_t (*ret_macs)[6], size_t max, struct err *err)
 {
 	uint64_t now_ms = clock_mono_ms(), end_ms = now_ms + limit_ms, ask_ms = now_ms;
 	struct sockaddr_ll to;
 	struct probe_frame f;
 	uint8_t own[6];
+	size_t n = 0;
 	auto_close int fd = open_on(bridge, &to, own, err);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	if (fd < 0)
 		return fd;
-	memcpy(ret_mac, own, 6);
 	if (is_own(addr))
-		return 1;
+		memcpy(ret_macs[n++], own, 6);
 	for (; now_ms < end_ms; now_ms = clock_mono_ms()) {
 		if (now_ms >= ask_ms) {
 			build(&f, own, addr);
@@ -111,10 +121,12 @@ int net_probe(const char *bridge, const struct net_addr *addr, uint64_t limit_ms
 			ask_ms = now_ms + ASK_EVERY_MS;
 		}
 		if (poll(&p, 1, (int)(ask_ms - now_ms)) <= 0 ||
-		    !is_answer(&f, recv(fd, &f, sizeof(f), MSG_DONTWAIT), addr))
+		    !is_answer(&f, recv(fd, &f, sizeof(f), MSG_DONTWAIT), addr) ||
+		    known((const uint8_t(*)[6])ret_macs, n, max, f.arp.arp_sha))
 			continue;
-		memcpy(ret_mac, f.arp.arp_sha, 6);
-		return 1;
+		memcpy(ret_macs[n++], f.arp.arp_sha, 6);
+		if (end_ms > now_ms + OTHERS_MS)
+			end_ms = now_ms + OTHERS_MS;
 	}
-	return 0;
+	return (int)n;
 }

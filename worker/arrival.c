@@ -25,6 +25,7 @@
 #define REASONS_MAX 32
 #define PROBE_LIMIT_MS 200
 #define PROBE_OUT_MAX 4096
+#define PROBE_MACS 4
 
 static const struct runtime_driver *driver_of(const struct mig *m)
 {
@@ -397,29 +398,33 @@ static int begin_probe(struct executor *x, struct mig *m, struct err *err)
 
 /* Whoever answers must be the container itself, where it still is: then the target is on its
  * network, too. */
+static void judge_address(struct executor *x, struct mig *m, const char *out,
+			  const struct net_addr *addr)
+{
+	char own[NET_TEXT], text[NET_TEXT], wanted[NET_TEXT + 2], mac[32];
+	const char *line = out;
+	size_t n = 0;
+
+	net_mac_text(m->ask.net.mac, own);
+	str_fmt(wanted, sizeof(wanted), "%s ", net_addr_text(addr, text));
+	while ((line = strstr(line, wanted))) {
+		line += strlen(wanted);
+		n++;
+		str_fmt(mac, sizeof(mac), "%.17s", line);
+		if (!str_eq(mac, own))
+			note(m, CODE_address, "%s has %s on bridge %s of %s; the container is %s",
+			     mac, text, m->ask.net.bridge, x->self, own);
+	}
+	if (!n)
+		note(m, CODE_net_silent, "nobody answers for %s on bridge %s of %s", text,
+		     m->ask.net.bridge, x->self);
+}
+
 static void judge_probe(struct executor *x, struct mig *m, const char *out)
 {
-	const struct net_state *net = &m->ask.net;
-	char own[NET_TEXT], text[NET_TEXT], wanted[NET_TEXT + 2], mac[32];
-
-	net_mac_text(net->mac, own);
-	for (uint32_t i = 0; i < net->n_addrs; i++) {
-		const char *line;
-
-		if (net->addrs[i].family != AF_INET)
-			continue;
-		str_fmt(wanted, sizeof(wanted), "%s ", net_addr_text(&net->addrs[i], text));
-		line = strstr(out, wanted);
-		if (!line)
-			note(m, CODE_net_silent, "nobody answers for %s on bridge %s of %s", text,
-			     net->bridge, x->self);
-		else if (str_fmt(mac, sizeof(mac), "%.17s", line + strlen(wanted)) &&
-			 !str_eq(mac, own))
-			note(m, CODE_address,
-			     "%s has %s on bridge %s of %s, and is not the "
-			     "container (%s)",
-			     mac, text, net->bridge, x->self, own);
-	}
+	for (uint32_t i = 0; i < m->ask.net.n_addrs; i++)
+		if (m->ask.net.addrs[i].family == AF_INET)
+			judge_address(x, m, out, &m->ask.net.addrs[i]);
 }
 
 /* --- the acts --- */
@@ -480,7 +485,7 @@ int arrival_book(struct executor *x, struct mig *m, struct err *err)
 int probe_main(int argc, char **argv)
 {
 	struct net_addr addr;
-	uint8_t mac[6];
+	uint8_t macs[PROBE_MACS][6];
 	char text[NET_TEXT];
 	struct err err;
 	int rc = 0;
@@ -488,9 +493,9 @@ int probe_main(int argc, char **argv)
 	for (int i = 2; i < argc && rc >= 0; i++) {
 		rc = net_addr_parse(argv[i], &addr, &err);
 		if (!rc)
-			rc = net_probe(argv[1], &addr, PROBE_LIMIT_MS, mac, &err);
-		if (rc == 1)
-			printf("%s %s\n", argv[i], net_mac_text(mac, text));
+			rc = net_probe(argv[1], &addr, PROBE_LIMIT_MS, macs, PROBE_MACS, &err);
+		for (int k = 0; k < rc; k++)
+			printf("%s %s\n", argv[i], net_mac_text(macs[k], text));
 	}
 	if (rc >= 0)
 		return 0;

@@ -89,6 +89,36 @@ image_build() {
 	) 9>"$cache/image.lock"
 }
 
+# criu_of SUITE HOST: puts the criu program of another suite on a host, as /usr/local/sbin/criu-SUITE,
+# with the one library that the roots do not all have in the same version.
+criu_of() {
+	local folder=$cache/criu-$1 options
+	mkdir -p "$cache"
+	(
+		flock 9
+		[ ! -d "$folder" ] || exit 0
+		rm -rf "$folder.new"
+		mkdir -p "$folder.new"/{state/lists,cache/archives}/partial
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+			"$(image_mirror) $1 main" >"$folder.new/list"
+		options=(-qq -o "Dir::Etc::SourceList=$folder.new/list"
+			-o Dir::Etc::SourceParts=/dev/null -o "Dir::State=$folder.new/state"
+			-o "Dir::Cache=$folder.new/cache" -o Acquire::Languages=none
+			-o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root)
+		say "taking criu from $1 (once)"
+		cd "$folder.new" || exit
+		apt-get "${options[@]}" update >&2
+		apt-get "${options[@]}" download criu libnet1 >&2
+		for package in *.deb; do dpkg-deb -x "$package" .; done
+		rm -rf state cache ./*.deb
+		mv "$folder.new" "$folder"
+	) 9>"$cache/image.lock"
+	tar -C "$folder" -c usr | host_exec "$2" sh -c 'tar -C /opt -x
+		install /opt/usr/sbin/criu "/usr/local/sbin/criu-$1"
+		cp -a /opt/usr/lib/*/libnet.so.1* /usr/local/lib/
+		ldconfig' sh "$1"
+}
+
 # source_key SRC: names the build and stage folders of one source tree and suite.
 source_key() {
 	echo "$suite-$(printf %s "$1" | sha256sum | cut -c 1-8)"

@@ -429,7 +429,7 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 	close_sender(x, m);
 	logs_keep(x, m);
 	mig_staging_dir(x, m, staging);
-	return file_rmtree(staging, err); /* who asked comes again */
+	return trash_put(x->trash, staging, err); /* who asked comes again */
 }
 
 /* A container that ended while it was held (killed, or its host was restarted) does not go on at
@@ -540,7 +540,8 @@ static void remove_bundle(const struct executor *x, const struct mig *m)
 	if (!str_starts(m->row.bundle, storage))
 		log_warn("bundle left: %s is not in worker.storage\tmigration=%s", m->row.bundle,
 			 m->row.migration);
-	else if (file_rmtree(m->row.bundle, &err) && file_rmtree(m->row.bundle, &err))
+	else if (trash_put(x->trash, m->row.bundle, &err) &&
+		 trash_put(x->trash, m->row.bundle, &err))
 		log_warn("bundle not removed: %s\tmigration=%s", err.text, m->row.migration);
 }
 

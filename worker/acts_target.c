@@ -519,9 +519,9 @@ static int drop_staging(struct executor *x, struct mig *m, struct err *err)
 	mig_tree_dir(x, m, tree);
 	rc = ticket_burn(tickets, m->row.migration, err);
 	logs_keep(x, m);
-	if (file_rmtree(staging, rc ? NULL : err) && !rc)
+	if (trash_put(x->trash, staging, rc ? NULL : err) && !rc)
 		rc = -err->code;
-	if (file_rmtree(tree, rc ? NULL : err) && !rc)
+	if (trash_put(x->trash, tree, rc ? NULL : err) && !rc)
 		rc = -err->code;
 	return rc;
 }
@@ -538,7 +538,7 @@ static int begin_unreserve(struct executor *x, struct mig *m, struct err *err)
 		return rc;
 	if (!bundle_read(m->row.bundle, &bundle, NULL))
 		rootfs_unmount(bundle.rootfs, NULL);
-	if (file_rmtree(m->row.bundle, rc ? NULL : err) && !rc)
+	if (trash_put(x->trash, m->row.bundle, rc ? NULL : err) && !rc)
 		rc = -err->code;
 	return rc;
 }

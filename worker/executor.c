@@ -328,6 +328,7 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 
 	n = add_fd(fds, owners, n, signals, NULL);
 	n = add_fd(fds, owners, n, x->watch, NULL);
+	n = add_fd(fds, owners, n, trash_fd(x->trash), NULL);
 	for (struct mig *m = x->migs; m; m = m->next) {
 		enum handover_act act = mig_act(m);
 
@@ -389,6 +390,7 @@ static void loop(struct executor *x, int signals)
 			log_err("the bus side is gone, stopping");
 			return;
 		}
+		trash_turn(x->trash, clock_mono_ms());
 		on_timers(x, clock_mono_ms());
 	}
 }
@@ -512,6 +514,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 		return err_exit_code(err.code);
 	}
 	logs_start(x);
+	x->trash = trash_new(options, x->libexec_worker);
 	end_dumps(x);
 	facts_start(x);
 	recover_all(x, runs);
@@ -522,6 +525,7 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	lookout_free(&x->lookout);
 	journal_close(&x->journal);
 	dirty_free(&x->dirty);
+	trash_free(&x->trash);
 	prover_free(&x->prover);
 	return x->stopping ? 0 : -1;
 }

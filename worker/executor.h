@@ -17,6 +17,7 @@
 #include "worker/handover.h"
 #include "worker/journal.h"
 #include "worker/proof.h"
+#include "worker/trash.h"
 
 #include <poll.h>
 
@@ -83,6 +84,7 @@ struct executor {
 	int bus;
 	struct journal *journal;
 	struct prover *prover;
+	struct trash *trash;
 	struct mig *migs;
 	uint64_t term;
 	char self[NAME_SIZE];

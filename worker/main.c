@@ -103,6 +103,8 @@ int main(int argc, char **argv)
 		return reader_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=unpack"))
 		return unpack_main(argc - 1, argv + 1);
+	if (argc > 1 && str_eq(argv[1], "--role=remove"))
+		return trash_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=sender"))
 		return sender_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=probe"))

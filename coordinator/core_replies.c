@@ -158,6 +158,7 @@ struct place_walk {
 	const struct msg_request *request;
 	struct msg_reply *reply; /* NULL: only count */
 	const struct node *only; /* of this node, NULL: of all */
+	const char *id;
 	size_t n;
 };
 
@@ -178,9 +179,28 @@ size_t core_count_places(const struct node *node)
 	return walk.n;
 }
 
-static bool place_wanted(const struct msg_request *request, const struct place *place)
+static void find_primary(void *arg, const struct place *place)
 {
-	if (place->secondary && !request->all)
+	struct place_walk *walk = arg;
+
+	walk->n += !place->secondary && str_eq(place->container->id, walk->id);
+}
+
+/* Nobody runs it: the source's frozen copy is all that people can be shown of it. */
+static bool is_only_copy(const struct core *c, const struct place *place)
+{
+	struct place_walk walk = {.id = place->container->id};
+
+	if (!str_eq(place->container->authority, "released"))
+		return false;
+	nodes_each_place(&c->nodes, find_primary, &walk);
+	return walk.n == 0;
+}
+
+static bool place_wanted(const struct core *c, const struct msg_request *request,
+			 const struct place *place)
+{
+	if (place->secondary && !request->all && !is_only_copy(c, place))
 		return false;
 	if (given(request->container)[0] && !str_eq(request->container, place->container->id))
 		return false;
@@ -228,7 +248,7 @@ static void show_place(void *arg, const struct place *place)
 	struct msg_place *ret;
 	struct job *job;
 
-	if (!place_wanted(walk->request, place) || walk->reply->places.n == PLACES_MAX)
+	if (!place_wanted(walk->c, walk->request, place) || walk->reply->places.n == PLACES_MAX)
 		return;
 	ret = &walk->reply->places.v[walk->reply->places.n++];
 	*ret = (struct msg_place){.host = place->node->id,

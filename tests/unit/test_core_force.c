@@ -59,7 +59,12 @@ static void the_source_gets_it_back_when_the_target_is_gone(void **state)
 
 	(void)state;
 	held(&lab, "beta", STEP_start);
-	lab_run(&lab, 1000);
+	/* While nobody runs it, its frozen original is what ps shows. */
+	lab_caps(&lab, 0);
+	lab_ask(&lab, &(struct msg_request){.command = "ps"});
+	assert_int_equal(lab_reply(&lab)->places.n, 1);
+	assert_string_equal(lab_reply(&lab)->places.v[0].host, "alpha");
+	assert_string_equal(lab_reply(&lab)->places.v[0].container->authority, "released");
 	lab_ask(&lab, &beta_is_off);
 	lab_run(&lab,
 		8000); /* its target cannot be told yet: after 5 s the client has its answer */

@@ -16,7 +16,7 @@
 
 static void nft_cmd(struct run_cmds *cmds, char *script)
 {
-	struct run_cmd *cmd = run_cmds_add(cmds, script, true);
+	struct run_cmd *cmd = run_cmds_add(cmds, script, false);
 
 	argv_add(&cmd->argv, "nft");
 	argv_add(&cmd->argv, "-f");

@@ -93,7 +93,7 @@ static int start(const struct options *options, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct options *options = options_new();
+	struct options *options;
 	struct args args;
 	struct err err = {0};
 	int level, rc;
@@ -111,6 +111,7 @@ int main(int argc, char **argv)
 		return probe_main(argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "--role=tell"))
 		return tell_main();
+	options = options_new();
 	args_parse(&args, argc, argv);
 	rc = load(&args, options, &err);
 	level = log_level_parse(options_str(options, OPT_node_log));

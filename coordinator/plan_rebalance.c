@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * A rebalance's tick, two lanes (DESIGN.md §5). Overload: the hottest host gives away the one
+ * container that cools it most for what its move costs, to where it is cool. Balance: when the
+ * cluster has been uneven for long enough and somebody feels it, a few such moves, or none when all
+ * of them together would gain too little. What waits to be asked again, cooldowns and evacuations
+ * are the caller's. */
+#include "coordinator/plan_impl.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+
+#define TRIED 4 /* of a host's containers, those that cool it most for their cost */
+#define LEAST_GAIN 1e-6
+
+const struct plan_limits plan_limits = {
+	.overload = 0.85,
+	.comfort = 0.65,
+	.imbalance = 0.20,
+	.gain = 0.10,
+	.hold = 3,
+	.moves = 3,
+};
+
+struct balance {
+	struct plan_state s;
+	const struct plan_world *in;
+	struct plan_groups guests; /* of each host, as they are before the plan */
+	uint8_t *moved;            /* of each container */
+	double *hot;
+	uint32_t *heap; /* hosts, the hottest first */
+	uint32_t n_heap;
+};
+
+/* --- the hottest host --- */
+
+static bool hotter(const struct balance *b, uint32_t x, uint32_t y)
+{
+	return b->hot[x] > b->hot[y] || (b->hot[x] == b->hot[y] && x < y);
+}
+
+static void sift_down(struct balance *b, uint32_t at)
+{
+	for (;;) {
+		uint32_t child = 2 * at + 1, host = b->heap[at];
+
+		if (child + 1 < b->n_heap && hotter(b, b->heap[child + 1], b->heap[child]))
+			child++;
+		if (child >= b->n_heap || !hotter(b, b->heap[child], host))
+			return;
+		b->heap[at] = b->heap[child];
+		b->heap[child] = host;
+		at = child;
+	}
+}
+
+static void make_heap(struct balance *b)
+{
+	b->n_heap = 0;
+	for (uint32_t h = 0; h < b->in->n_hosts; h++) {
+		b->hot[h] = plan_hot(&b->s, h);
+		if (b->in->host.flags[h] & PLAN_HOST_up)
+			b->heap[b->n_heap++] = h;
+	}
+	for (uint32_t i = b->n_heap / 2; i-- > 0;)
+		sift_down(b, i);
+}
+
+/* The top's hot has changed, or it is to go. A target's hot only grows towards the top's: it is
+ * looked at again when it comes to the top. */
+static void top_changed(struct balance *b, bool remove)
+{
+	if (remove)
+		b->heap[0] = b->heap[--b->n_heap];
+	if (b->n_heap)
+		sift_down(b, 0);
+}
+
+/* --- one move --- */
+
+struct candidate {
+	struct plan_unit unit;
+	uint32_t container;
+	double worth; /* what its host cools by, for each byte that moves */
+};
+
+static bool may_move(const struct balance *b, uint32_t c)
+{
+	const struct plan_world *in = b->in;
+
+	return !b->moved[c] &&
+	       !(in->ct.flags && in->ct.flags[c] & (PLAN_CT_pinned | PLAN_CT_resting)) &&
+	       !(in->ct.together && in->ct.together[c] < in->n_containers);
+}
+
+/* A move costs its memory and something fixed. */
+static double cost_of(const struct plan_unit *u)
+{
+	return u->size[RESOURCE_mem] + (double)(256 << 20);
+}
+
+/* The best TRIED of a host, best first. */
+static size_t find_candidates(const struct balance *b, uint32_t host, struct candidate *best)
+{
+	size_t n = 0;
+
+	for (uint32_t k = b->guests.at[host]; k < b->guests.at[host + 1]; k++) {
+		struct candidate c = {.container = b->guests.v[k]};
+		size_t at;
+
+		if (!may_move(b, c.container))
+			continue;
+		plan_unit_init(&b->s, &b->guests.v[k], 1, &c.unit);
+		c.worth = (b->hot[host] - plan_hot_with(&b->s, host, c.unit.size, -1)) /
+			  cost_of(&c.unit);
+		if (c.worth <= 0)
+			continue;
+		for (at = n; at > 0 && best[at - 1].worth < c.worth; at--)
+			if (at < TRIED)
+				best[at] = best[at - 1];
+		if (at < TRIED)
+			best[at] = c;
+		n += n < TRIED;
+	}
+	return n;
+}
+
+/* Moves the best of them whose target stays cooler than the host is now. */
+static bool move_one(struct balance *b, uint32_t host, enum plan_code why, struct plan *plan)
+{
+	struct candidate best[TRIED], *chosen = NULL;
+	size_t n = find_candidates(b, host, best);
+	double most = 0;
+	uint32_t to = PLAN_NONE;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t target = plan_best(&b->s, &best[i].unit, b->hot[host] - LEAST_GAIN);
+		double worth;
+
+		if (target == PLAN_NONE)
+			continue;
+		worth = best[i].worth *
+			fmax(1 - plan_hot_with(&b->s, target, best[i].unit.size, 1), 1e-3);
+		if (worth <= most)
+			continue;
+		most = worth;
+		chosen = &best[i];
+		to = target;
+	}
+	if (!chosen)
+		return false;
+	plan_put(&b->s, &chosen->unit, to);
+	plan_add_moves(plan, b->in, &chosen->unit, why);
+	b->moved[chosen->container] = 1;
+	b->hot[host] = plan_hot(&b->s, host);
+	return true;
+}
+
+/* --- the lanes --- */
+
+static void relieve(struct balance *b, const struct plan_limits *limits, struct plan *plan)
+{
+	while (b->n_heap && b->hot[b->heap[0]] >= limits->overload) {
+		if (move_one(b, b->heap[0], PLAN_overload, plan))
+			return;
+		top_changed(b, true);
+	}
+}
+
+static void even_out(struct balance *b, const struct plan_limits *limits, struct plan *plan)
+{
+	while (b->n_heap && plan->n_moves < limits->moves) {
+		uint32_t top = b->heap[0];
+		double hot = plan_hot(&b->s, top);
+
+		if (hot != b->hot[top]) {
+			b->hot[top] = hot;
+			top_changed(b, false);
+			continue;
+		}
+		if (hot < limits->comfort)
+			return;
+		top_changed(b, !move_one(b, top, PLAN_balance, plan));
+	}
+}
+
+static enum plan_quiet balance_lane(struct balance *b, const struct plan_limits *limits,
+				    unsigned *uneven_ticks, struct plan *plan)
+{
+	if (plan->before.imbalance <= limits->imbalance) {
+		*uneven_ticks = 0;
+		return PLAN_QUIET_even;
+	}
+	if (plan->before.hottest < limits->comfort) {
+		*uneven_ticks = 0;
+		return PLAN_QUIET_comfort;
+	}
+	if (++*uneven_ticks < limits->hold)
+		return PLAN_QUIET_hold;
+	even_out(b, limits, plan);
+	if (!plan->n_moves)
+		return PLAN_QUIET_candidate;
+	plan->after = plan_evenness_of(&b->s, NULL);
+	if (plan->after.imbalance <= plan->before.imbalance * (1 - limits->gain))
+		return PLAN_QUIET_moves;
+	plan->n_moves = 0;
+	plan->after = plan->before;
+	return PLAN_QUIET_gain;
+}
+
+static void balance_init(struct balance *b, const struct plan_world *world)
+{
+	*b = (struct balance){.in = world};
+	plan_state_init(&b->s, world, NULL);
+	plan_groups_init(&b->guests, world->ct.host, world->n_containers, world->n_hosts);
+	b->moved = mem_new(world->n_containers, sizeof(*b->moved));
+	b->hot = mem_new(world->n_hosts, sizeof(*b->hot));
+	b->heap = mem_new(world->n_hosts, sizeof(*b->heap));
+}
+
+static void balance_done(struct balance *b)
+{
+	plan_state_done(&b->s);
+	plan_groups_done(&b->guests);
+	free(b->moved);
+	free(b->hot);
+	free(b->heap);
+}
+
+enum plan_quiet plan_rebalance(const struct plan_world *world, const struct plan_limits *limits,
+			       unsigned *uneven_ticks, struct plan *ret)
+{
+	enum plan_quiet quiet = PLAN_QUIET_moves;
+	struct balance b;
+
+	*ret = (struct plan){0};
+	balance_init(&b, world);
+	make_heap(&b);
+	ret->before = ret->after = plan_evenness_of(&b.s, NULL);
+	if (ret->before.hottest >= limits->overload)
+		relieve(&b, limits, ret);
+	if (ret->n_moves) {
+		ret->after = plan_evenness_of(&b.s, NULL);
+	} else {
+		make_heap(&b);
+		quiet = balance_lane(&b, limits, uneven_ticks, ret);
+		if (ret->before.hottest >= limits->overload && quiet == PLAN_QUIET_even)
+			quiet = PLAN_QUIET_candidate;
+	}
+	balance_done(&b);
+	return quiet;
+}

@@ -488,7 +488,8 @@ static void end_dumps(struct executor *x)
 
 int executor_main(int bus_fd, const struct options *options, const char *instance)
 {
-	struct executor *x = mem_new_of(struct executor);
+	static struct executor executor; /* what it holds ends with the process */
+	struct executor *x = &executor;
 	char path[PATH_MAX];
 	struct err err;
 	sigset_t mask;

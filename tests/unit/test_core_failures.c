@@ -143,6 +143,57 @@ static void a_hosts_log_is_read_in_pieces(void **state)
 	lab_end(&lab);
 }
 
+/* A budget for the frozen time is kept twice: by what is foretold before anything is asked, and by
+ * what pre-copy has measured, before the freeze. */
+static void over_budget_nothing_is_frozen(void **state)
+{
+	struct msg_figures busy = {.rounds = 4, .dirty_bytes_s = 10ull << 30};
+	struct msg_request request = {.command = "migrate",
+				      .container = "web",
+				      .host = "beta",
+				      .follow = true,
+				      .max_downtime_ms = 100};
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_ask(&lab, &request);
+	assert_int_equal(lab_reply(&lab)->code, ERR_refused);
+	assert_non_null(strstr(lab_reply(&lab)->error, "E-DOWNTIME"));
+	assert_int_equal(lab.asks[STEP_check], 0);
+	request.max_downtime_ms = 1000;
+	lab_add(&lab, "alpha", STEP_sync)->figures = &busy;
+	lab_ask(&lab, &request);
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "STAYED", "alpha", ERR_io);
+	assert_non_null(strstr(lab_job(&lab)->error, "E-DOWNTIME: memory changes at 10"));
+	assert_int_equal(lab.asks[STEP_hold], 0);
+	lab_end(&lab);
+}
+
+/* Predicted and measured stand side by side in the job. */
+static void a_job_tells_how_far_off_it_was(void **state)
+{
+	const struct msg_job *job;
+	struct lab lab;
+
+	(void)state;
+	lab_start(&lab);
+	lab_migrate(&lab, "beta");
+	lab_run(&lab, 2000);
+	lab_expect(&lab, "MOVED", "beta", 0);
+	job = lab_job(&lab);
+	assert_true(job->predicted_frozen_ms > 0 && job->figures->frozen_us > 0);
+	assert_true(job->predicted_total_ms > job->predicted_frozen_ms);
+	assert_int_equal(job->frozen_error_percent,
+			 (int64_t)(((double)job->figures->frozen_us / 1000 /
+					    (double)job->predicted_frozen_ms -
+				    1) *
+				   100));
+	assert_true(job->frozen_error_percent < 0); /* 64 MiB in 100 ms */
+	lab_end(&lab);
+}
+
 static void t_dies(void *arg)
 {
 	((struct lab *)arg)->host[1].up = false;
@@ -566,6 +617,8 @@ int main(void)
 		cmocka_unit_test(a_failed_sync_stays),
 		cmocka_unit_test(a_dump_that_fails_is_explained),
 		cmocka_unit_test(a_hosts_log_is_read_in_pieces),
+		cmocka_unit_test(over_budget_nothing_is_frozen),
+		cmocka_unit_test(a_job_tells_how_far_off_it_was),
 		cmocka_unit_test(a_target_lost_in_sync_stays),
 		cmocka_unit_test(a_failed_hold_is_rolled_back),
 		cmocka_unit_test(a_hold_without_digest_is_rolled_back),

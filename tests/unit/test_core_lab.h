@@ -45,13 +45,14 @@ struct lab_host {
 struct lab_script {
 	int host; /* -1: any */
 	enum step step;
-	bool mute;              /* never answers */
-	bool twice;             /* answers twice */
-	bool bare;              /* without proof, digest, ticket */
-	int code;               /* answers this error */
-	const char *code_state; /* with this state */
-	const char *reason;     /* and this reason code */
-	unsigned times;         /* how often; 0 = for ever */
+	bool mute;                   /* never answers */
+	bool twice;                  /* answers twice */
+	bool bare;                   /* without proof, digest, ticket */
+	int code;                    /* answers this error */
+	const char *code_state;      /* with this state */
+	const char *reason;          /* and this reason code */
+	struct msg_figures *figures; /* a good answer has these */
+	unsigned times;              /* how often; 0 = for ever */
 	void (*before)(void *lab);
 };
 
@@ -549,6 +550,8 @@ static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask)
 	a.state = state;
 	if (!a.code && !(s && s->bare))
 		lab_fill(h, ask, &a);
+	if (!a.code && s && s->figures)
+		a.figures = s->figures;
 	if (s)
 		lab_unscript(lab, s);
 	lab_at_most_one_runs(lab);

@@ -342,6 +342,34 @@ static void lower_directories_are_images(void **state)
 	set("worker.allow_lower=");
 }
 
+static void a_demand_is_read_back_from_its_text(void **state)
+{
+	static const struct {
+		const char *text;
+		enum demand_kind kind;
+		int major, minor;
+	} rows[] = {
+		{"cap SYS_ADMIN", DEMAND_privilege, DEMAND_ANY, DEMAND_ANY},
+		{"device rule c 10:229 rwm", DEMAND_device_rule, 10, 229},
+		{"device rule a *:* rwm", DEMAND_device_rule, DEMAND_ANY, DEMAND_ANY},
+		{"network namespace /proc/1/ns/net", DEMAND_netns, DEMAND_ANY, DEMAND_ANY},
+		{"namespace pid /proc/1/ns/pid", DEMAND_join, DEMAND_ANY, DEMAND_ANY},
+		{"notice: apparmor unconfined", DEMAND_notice, DEMAND_ANY, DEMAND_ANY},
+		{"root path /", DEMAND_root, DEMAND_ANY, DEMAND_ANY},
+	};
+	char buf[DEMAND_TEXT + 64];
+	struct demand d;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		demand_parse(rows[i].text, &d);
+		assert_int_equal(d.kind, rows[i].kind);
+		assert_int_equal(d.major, rows[i].major);
+		assert_int_equal(d.minor, rows[i].minor);
+		assert_string_equal(demand_text(&d, buf, sizeof(buf)), rows[i].text);
+	}
+}
+
 static int before(void **state)
 {
 	char sub[128];
@@ -386,6 +414,7 @@ int main(void)
 		cmocka_unit_test(a_user_namespace_makes_privileges_its_own),
 		cmocka_unit_test(what_is_no_configuration_is_no_answer),
 		cmocka_unit_test(lower_directories_are_images),
+		cmocka_unit_test(a_demand_is_read_back_from_its_text),
 	};
 
 	return cmocka_run_group_tests(tests, before, after);

@@ -8,12 +8,14 @@
 #include "runtime/net.h"
 #include "runtime/netlink.h"
 #include "runtime/netns.h"
+#include "runtime/ports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -46,6 +48,59 @@ static void addresses_have_one_spelling(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(net_addr_parse(bad[i], &a, &err), -ERR_invalid);
 	assert_int_equal(net_addr_parse(NULL, &a, &err), -ERR_invalid);
+}
+
+static bool within(const char *addr, const char *subnet)
+{
+	struct net_addr a, b;
+	struct err err;
+
+	assert_int_equal(net_addr_parse(addr, &a, &err), 0);
+	assert_int_equal(net_addr_parse(subnet, &b, &err), 0);
+	return net_addr_within(&a, &b);
+}
+
+static void subnets_have_their_addresses(void **state)
+{
+	(void)state;
+	assert_true(within("10.9.0.200/24", "10.9.0.1/24"));
+	assert_false(within("10.9.1.200/24", "10.9.0.1/24"));
+	assert_true(within("10.9.1.200/24", "10.9.0.1/23"));
+	assert_true(within("10.9.0.129/32", "10.9.0.130/25"));
+	assert_false(within("10.9.0.127/32", "10.9.0.130/25"));
+	assert_true(within("1.2.3.4/8", "0.0.0.0/0"));
+	assert_true(within("fd00:9::2/64", "fd00:9::1/64"));
+	assert_false(within("fd00:8::2/64", "fd00:9::1/64"));
+	assert_false(within("fd00:9::2/64", "10.9.0.1/24"));
+}
+
+static void ports_clash_when_one_keeps_the_other_away(void **state)
+{
+	(void)state;
+	assert_true(port_clash("tcp 0.0.0.0:80", "tcp 10.0.0.1:80"));
+	assert_true(port_clash("tcp 10.0.0.1:80", "tcp [::]:80"));
+	assert_true(port_clash("tcp 10.0.0.1:80", "tcp 10.0.0.1:80"));
+	assert_false(port_clash("tcp 10.0.0.1:80", "tcp 10.0.0.2:80"));
+	assert_false(port_clash("tcp 0.0.0.0:80", "tcp 0.0.0.0:8080"));
+	assert_false(port_clash("tcp 0.0.0.0:80", "udp 0.0.0.0:80"));
+	assert_false(port_clash("tcp", "tcp"));
+	assert_false(port_clash("", "tcp 0.0.0.0:80"));
+}
+
+static void a_port_that_is_listened_on_is_taken(void **state)
+{
+	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(at);
+	char text[64];
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	str_fmt(text, sizeof(text), "tcp 0.0.0.0:%u", ntohs(at.sin_port));
+	assert_false(port_taken(text)); /* bound, but nothing listens */
+	assert_int_equal(listen(fd, 1), 0);
+	assert_true(port_taken(text));
 }
 
 static void routes_have_one_spelling(void **state)
@@ -522,6 +577,9 @@ static void the_hosts_own_network_is_not_touched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(subnets_have_their_addresses),
+		cmocka_unit_test(ports_clash_when_one_keeps_the_other_away),
+		cmocka_unit_test(a_port_that_is_listened_on_is_taken),
 		cmocka_unit_test(addresses_have_one_spelling),
 		cmocka_unit_test(routes_have_one_spelling),
 		cmocka_unit_test(neighbours_macs_and_kinds_have_one_spelling),

@@ -35,7 +35,7 @@ static void choose_faults(struct weather *w)
 	w->rogue_every_ms = (unsigned)rnd_range(20, 2000);
 	w->nag = w->rogue && coin();
 	w->absent = rnd_below(6) == 0;
-	w->orphans = rnd_below(6) ? 0 : 400000;
+	w->orphans = rnd_below(3) ? 0 : 400000;
 	w->hangs = rnd_below(4) == 0;
 	w->cordons = coin();
 	w->partitions = coin();

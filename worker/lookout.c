@@ -277,6 +277,8 @@ static void look(struct looking *g, struct runtime_seen *r, const struct runtime
 	s->pid = c->pid;
 	str_copy(s->status, sizeof(s->status), c->status);
 	s->here = !facts_look(g->x, r->driver, c, &g->census, &s->texts, &s->facts, &err);
+	if (s->here && s->facts.net)
+		s->facts.net->neigh.n = 0; /* they come and go; check and hold read them anew */
 	if (!s->here)
 		s->looked_ms = 0; /* it is being made, or has just ended */
 	/* The list is older than its end, or than its freeze. */

@@ -19,7 +19,11 @@ soon() {
 	done
 }
 
-known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
+# known NAME: drover has seen it run; at first a runtime says "created".
+known() {
+	lab exec ctl drover ps --json | jq -e --arg id "$1" \
+		'any(..; .id? == $id and .status? == "running")' >/dev/null
+}
 
 # copies: as in crash.bats, what runtimes know of, and every task of a container.
 copies() {

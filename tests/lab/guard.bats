@@ -16,7 +16,11 @@ soon() {
 	done
 }
 
-known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
+# known NAME: drover has seen it run; at first a runtime says "created".
+known() {
+	lab exec ctl drover ps --json | jq -e --arg id "$1" \
+		'any(..; .id? == $id and .status? == "running")' >/dev/null
+}
 
 setup_file() {
 	export DROVER_LAB=$BATS_FILE_TMPDIR/lab

@@ -295,7 +295,8 @@ void drain_place(struct core *c, struct drain *drain)
 	core_book(c, NULL);
 	for (size_t i = 0; i < drain->n_items; i++)
 		set_priority(c, &drain->items[i]);
-	qsort(drain->items, drain->n_items, sizeof(*drain->items), most_urgent_first);
+	if (drain->n_items)
+		qsort(drain->items, drain->n_items, sizeof(*drain->items), most_urgent_first);
 	for (size_t i = 0; i < drain->n_items; i++)
 		place_item(c, drain, &drain->items[i]);
 	look_at_rooms(c, drain);

@@ -26,6 +26,23 @@ static bool has_peers(const struct core *c, const struct node *source, const cha
 	return here > 1;
 }
 
+/* Whether the container could run on another host: one that lists it, or one that is not heard. */
+static bool elsewhere(const struct core *c, const struct msg_container *container,
+		      const struct node *source)
+{
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		const struct node *node = c->nodes.v[i];
+		const struct msg_container *other = node_container(node, given(container->id));
+
+		if (node == source || !node->enrolled)
+			continue;
+		if (node->state != NODE_up || !node->caps ||
+		    (other && !container_is_copy(other)))
+			return true;
+	}
+	return false;
+}
+
 struct score_query core_query(struct core *c, const struct msg_container *container,
 			      const struct node *source)
 {
@@ -40,6 +57,8 @@ struct score_query core_query(struct core *c, const struct msg_container *contai
 		.rules = rules,
 		.now_ms = c->now.mono_ms,
 		.interval_ms = c->nodes.interval_ms,
+		.elsewhere = str_eq(container->authority, "away") &&
+			     elsewhere(c, container, source),
 		.has_peers = *rules->together && has_peers(c, source, rules->together),
 	};
 }

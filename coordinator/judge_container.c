@@ -57,8 +57,12 @@ static void check_open(const struct judge *j)
 	const struct msg_container *ct = j->ct;
 	char ends[300];
 
-	if (str_eq(ct->authority, "away"))
+	/* One that nobody else has was made anew under its name: a person should say so. */
+	if (str_eq(ct->authority, "away") && j->query->elsewhere)
 		refuse(j, away, "%s runs on a host that it has moved away from", given(ct->id));
+	else if (str_eq(ct->authority, "away"))
+		warn(j, away, "%s runs where it has moved away from, and nowhere else",
+		     given(ct->id));
 	if (ct->io_uring)
 		refuse(j, io_uring, "a process of %s has an io_uring open", given(ct->id));
 	if (ct->tty)

@@ -23,6 +23,7 @@ struct score_query {
 	uint64_t now_ms;           /* monotonic; 0: a beat's age is not judged */
 	uint64_t interval_ms;      /* between beats */
 	bool busy;                 /* another job moves it already */
+	bool elsewhere;            /* another host has one of this name, or cannot say */
 	bool has_peers;            /* others of its keep-together group run somewhere */
 	bool live_only;            /* a ranking leaves out what cannot take it live */
 };

@@ -31,6 +31,8 @@
 	X(coordinator, local,         str,   "ipc:///run/drover/coordinator.sock", 0, 100, "endpoint of the local command line") \
 	X(coordinator, interval,      ms,    "1s",                  100, 10000, "heartbeat interval asked of workers") \
 	X(coordinator, headroom,      u64,   "10",                  0, 90,   "memory kept free on a target, percent of its total") \
+	X(coordinator, rebalance,     name,  "off",                 0, 8,    "off, suggest (told as an event) or auto: an uneven cluster is evened") \
+	X(coordinator, rebalance_every, ms,  "10s",                 1000, 3600000, "between its looks") \
 	X(worker,      coordinators,  list,  "",                    0, 1023, "coordinator addresses, host or host:port; empty: found over mDNS") \
 	X(worker,      storage,       path,  "/var/lib/ct",         0, 4095, "where bundles and root filesystems live") \
 	X(worker,      bridge,        name,  "br0",                 0, 15,   "bridge that containers' veths are plugged into") \

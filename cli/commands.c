@@ -140,6 +140,20 @@ static const struct command commands[] = {
 		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn) | FLAG(at),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
+	{ .name = "rebalance", .group = GROUP_move,
+	  .help = "even out the load of the hosts",
+	  .more = "Proposes a few moves, each with its reason, and shows the hosts before and after; "
+		  "when there is nothing to gain it says why. A host counts as loaded as its fullest "
+		  "resource. With coordinator.rebalance = auto the coordinator does this by itself, "
+		  "and leaves a container alone for a while that it has moved.",
+	  .examples = {
+		{ "drover rebalance", "only the proposal" },
+		{ "drover rebalance --apply", "proposal, question, moves" },
+		{ "drover rebalance --by mem --max-moves 5 --save plan.json", "for later: drover apply" } },
+	  .flags = FLAGS_FORM | FLAG(apply) | FLAG(by) | FLAG(maxmoves) | FLAG(save) | FLAG(yes) |
+		   FLAG(reason) | FLAG(within) | FLAG(detach),
+	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
+
 	{ .name = "apply", .group = GROUP_move,
 	  .help = "carry out a saved plan",
 	  .more = "FILE is what --save of evacuate, restore or rebalance wrote; a line taken out of "

@@ -263,6 +263,8 @@ static int plan_first(struct cli *cli, struct session *session, int *ret_exit, s
 		plan_print(cli, msg->reply);
 	if (cli->in.request.dry_run)
 		return 0;
+	if (!movable(msg->reply->plan) && str_eq(msg->reply->plan->kind, "rebalance"))
+		return 0;
 	if (cli->in.request.yes)
 		return 1;
 	agreed = agree(cli, msg->reply->plan, err);
@@ -309,6 +311,8 @@ static int begin(struct cli *cli, struct session *session, int *ret_exit, struct
 	return 0;
 }
 
+static const char *const by_words[] = {"all", "cpu", "mem", "psi"}; /* BY_WORDS */
+
 int drain_run(struct cli *cli)
 {
 	struct session *session = NULL;
@@ -316,6 +320,10 @@ int drain_run(struct cli *cli)
 	int exit_code = 0, rc;
 
 	request_fill(cli);
+	if (str_eq(cli->in.command->name, "rebalance")) {
+		cli->in.request.mode = by_words[cli->in.by];
+		cli->in.request.dry_run = !cli->in.apply;
+	}
 	if (!cli->in.request.deadline_ms)
 		cli->in.request.deadline_ms = DEADLINE_MS;
 	rc = session_open(cli, &session, &err);

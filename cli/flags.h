@@ -18,6 +18,8 @@ struct command;
 enum format { FORMAT_table, FORMAT_wide, FORMAT_json, FORMAT_plain };
 #define FORMAT_WORDS "table wide json plain"
 
+#define BY_WORDS "all cpu mem psi"
+
 #define WORD_SIZE 64 /* of one option's name or choice */
 
 #define WATCH_EVENTS UINT64_MAX /* --watch without SECS */
@@ -49,6 +51,8 @@ struct invocation {
 	const char *check_file;
 	bool example;
 	const char *save_file;
+	bool apply;
+	unsigned by; /* index in BY_WORDS */
 	const char *word;
 	const char *second_word;
 	const char *owner;
@@ -137,6 +141,12 @@ enum value_kind {
 	  "moves at a time in the cluster (5)") \
 	X(within,    0,  "deadline",   "TIME", VALUE_duration, AT(request.deadline_ms), NULL, 0, \
 	  "begin no more moves after this long (1h); those under way are finished") \
+	X(apply,     0,  "apply",      NULL,   VALUE_flag,     AT(apply), NULL, 0, \
+	  "carry it out, after a question") \
+	X(by,        0,  "by",         "WHAT", VALUE_choice,   AT(by), BY_WORDS, 0, \
+	  "all, cpu, mem or psi: which load counts") \
+	X(maxmoves,  0,  "max-moves",  "N",    VALUE_number,   AT(request.limit), NULL, 100, \
+	  "at most this many (3)") \
 	X(at,        0,  "at",         "TIME", VALUE_time,     AT(request.at_ms), NULL, 0, \
 	  "begin then: 22:30, '2026-11-30 02:00' or +2h") \
 	X(noreturn,  0,  "no-return",  NULL,   VALUE_flag,     AT(request.no_return), NULL, 0, \

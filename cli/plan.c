@@ -89,9 +89,14 @@ TEXT(room_containers)
 TEXT(room_hot)
 {
 	const struct msg_room *r = record;
+	char before[BAR_SIZE(8)] = "", after[BAR_SIZE(8)] = "";
 
-	cell_set(cell, "%.0f%% %s %.0f%%", 100 * r->hot, style_sign(cell->style, SIGN_arrow),
-		 100 * r->hot_after);
+	if (cell->style->tty) {
+		style_bar(cell->style, before, sizeof(before), 8, r->hot, false);
+		style_bar(cell->style, after, sizeof(after), 8, r->hot_after, false);
+	}
+	cell_set(cell, "%s%s%.0f%% %s %s%s%.0f%%", before, *before ? " " : "", 100 * r->hot,
+		 style_sign(cell->style, SIGN_arrow), after, *after ? " " : "", 100 * r->hot_after);
 	cell->tone = r->hot_after >= 0.85 ? TONE_warn : TONE_plain;
 }
 
@@ -165,7 +170,10 @@ static void print_counts(struct cli *cli, const struct msg_plan *plan)
 		live += !cannot_move(item) && str_eq(item->verdict, "live");
 		warned += !cannot_move(item) && !str_eq(item->verdict, "live");
 	}
-	print_hosts(cli, plan);
+	if (plan->hosts.n)
+		print_hosts(cli, plan);
+	else
+		fputs(plan->kind, cli->out);
 	fprintf(cli->out, ": %zu container%s", plan->items.n, plan->items.n == 1 ? "" : "s");
 	if (live)
 		fprintf(cli->out, ", %zu live", live);
@@ -187,7 +195,11 @@ static void print_items(struct cli *cli, const struct msg_plan *plan)
 		if (!cannot_move(&plan->items.v[i]))
 			going[n++] = plan->items.v[i];
 	if (n)
-		print_table(cli, &noun_items, NULL, going, n);
+		print_table(cli, &noun_items,
+			    str_eq(plan->kind, "rebalance")
+				    ? "container,from,to,how,size,predicted,why"
+				    : NULL,
+			    going, n);
 	free(going);
 	for (size_t i = 0; i < plan->items.n; i++) {
 		const struct msg_item *item = &plan->items.v[i];
@@ -218,7 +230,13 @@ static void print_scheduled(struct cli *cli, const struct msg_plan *plan)
 
 static void print_planned(struct cli *cli, const struct msg_plan *plan)
 {
+	bool rebalance = str_eq(plan->kind, "rebalance");
 	char text[32];
+
+	if (rebalance && !plan->items.n) {
+		line_print(cli->out, "Nothing to move: ", plan->note);
+		return;
+	}
 
 	print_counts(cli, plan);
 	print_items(cli, plan);
@@ -226,6 +244,8 @@ static void print_planned(struct cli *cli, const struct msg_plan *plan)
 		fputc('\n', cli->out);
 		print_table(cli, &noun_rooms, NULL, plan->rooms.v, plan->rooms.n);
 	}
+	if (rebalance)
+		line_print(cli->out, "", plan->note);
 	if (plan->eta_ms)
 		fprintf(cli->out, "about %s in all\n",
 			duration_text(text, sizeof(text), plan->eta_ms));
@@ -236,7 +256,10 @@ static void print_course(struct cli *cli, const struct msg_plan *plan)
 	print_table(cli, &noun_items, "container,from,to,state,frozen,predicted,job,why",
 		    plan->items.v, plan->items.n);
 	fprintf(cli->out, "%s of ", plan->kind ? plan->kind : "plan");
-	print_hosts(cli, plan);
+	if (plan->hosts.n)
+		print_hosts(cli, plan);
+	else
+		fputs("the cluster", cli->out);
 	fprintf(cli->out, " is %s: %zu of %zu moved\n", plan->state, count(plan, "moved"),
 		plan->items.n);
 }

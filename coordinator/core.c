@@ -21,6 +21,11 @@ struct core *core_new(const struct core_config *config)
 
 	c->config = *config;
 	nodes_init(&c->nodes, config->interval_ms);
+	if (config->options) {
+		balance_mode_parse(options_str(config->options, OPT_coordinator_rebalance),
+				   &c->balance.mode);
+		c->balance.every_ms = options_u64(config->options, OPT_coordinator_rebalance_every);
+	}
 	return c;
 }
 
@@ -64,6 +69,7 @@ void core_free(struct core **core)
 	free(c->fetches);
 	nodes_done(&c->nodes);
 	pairs_done(&c->pairs);
+	balance_done(&c->balance);
 	scratch_drop(c);
 	free(c);
 	*core = NULL;
@@ -391,6 +397,7 @@ static void feed_tick(struct core *c, bool behind)
 	for (size_t i = 0; i < c->n_jobs; i++)
 		migrate_tick(c, c->jobs[i]);
 	core_log_tick(c);
+	balance_tick(c);
 }
 
 static void feed_roster(struct core *c, const struct core_event *event)
@@ -462,6 +469,8 @@ static int replay_value(struct core *c, const char *key, const char *text, struc
 		nodes_cordon(nodes_add(&c->nodes, key + strlen(CORDON_KEY)),
 			     str_starts(text, "yes"),
 			     str_starts(text, "yes ") ? text + strlen("yes ") : NULL);
+	} else if (str_starts(key, REST_KEY)) {
+		balance_replay(c, key + strlen(REST_KEY), text);
 	} else if (str_starts(key, MAINTENANCE_KEY) && name_ok(key + strlen(MAINTENANCE_KEY))) {
 		nodes_add(&c->nodes, key + strlen(MAINTENANCE_KEY))->maintenance =
 			str_eq(text, "yes");

@@ -99,7 +99,7 @@ static void say_missing(struct drain *drain)
 	}
 }
 
-static void begin_drain(struct core *c, struct drain *drain)
+void core_drain_begin(struct core *c, struct drain *drain)
 {
 	drain->state = DRAIN_running;
 	drain->started_ms = c->now.wall_ms;
@@ -116,7 +116,7 @@ static void follow(struct asked *a, struct drain *drain)
 	a->reply.final = !a->body->follow;
 }
 
-static void drop_drain(struct core *c, struct drain *drain)
+void core_drain_drop(struct core *c, struct drain *drain)
 {
 	for (size_t i = 0; i < c->n_drains; i++) {
 		if (c->drains[i] != drain)
@@ -143,7 +143,7 @@ static int plan_and_begin(struct asked *a, struct drain *drain,
 	drain_place(a->c, drain);
 	say_missing(drain);
 	if (agreed && !later)
-		begin_drain(a->c, drain);
+		core_drain_begin(a->c, drain);
 	drain->dirty = agreed;
 	if (agreed)
 		follow(a, drain);
@@ -151,7 +151,7 @@ static int plan_and_begin(struct asked *a, struct drain *drain,
 	core_reply(a->c, a->client, a->request, &a->reply);
 	a->reply.final = false;
 	if (!agreed)
-		drop_drain(a->c, drain);
+		core_drain_drop(a->c, drain);
 	return 0;
 }
 
@@ -178,7 +178,7 @@ int core_ask_evacuate(struct asked *a, struct err *err)
 	struct drain *drain = core_drain_add(a->c, a->id, "evacuate");
 
 	if (take_hosts(a, drain, &a->body->hosts, err) || take_wishes(a, drain, err)) {
-		drop_drain(a->c, drain);
+		core_drain_drop(a->c, drain);
 		return -err->code;
 	}
 	drain_collect(a->c, drain);
@@ -248,12 +248,23 @@ int core_ask_restore(struct asked *a, struct err *err)
 	struct drain *drain = core_drain_add(a->c, a->id, "restore");
 
 	if (take_hosts(a, drain, &a->body->hosts, err) || take_wishes(a, drain, err)) {
-		drop_drain(a->c, drain);
+		core_drain_drop(a->c, drain);
 		return -err->code;
 	}
 	if (!a->body->no_return)
 		collect_guests(a->c, drain);
 	return plan_and_begin(a, drain, uncordon_all);
+}
+
+static void prepare_nothing(struct core *c, struct drain *drain)
+{
+	(void)c;
+	(void)drain;
+}
+
+int core_plan_and_begin(struct asked *a, struct drain *drain)
+{
+	return plan_and_begin(a, drain, prepare_nothing);
 }
 
 /* --- apply --- */
@@ -308,12 +319,6 @@ static void take_items(struct core *c, struct drain *drain, const struct msg_pla
 	}
 }
 
-static void prepare_nothing(struct core *c, struct drain *drain)
-{
-	(void)c;
-	(void)drain;
-}
-
 int core_ask_apply(struct asked *a, struct err *err)
 {
 	static const char *const kinds[] = {"evacuate", "restore", "rebalance"};
@@ -330,7 +335,7 @@ int core_ask_apply(struct asked *a, struct err *err)
 	drain = core_drain_add(a->c, a->id, plan->kind);
 	if ((plan->hosts.n && take_hosts(a, drain, &plan->hosts, err)) ||
 	    take_wishes(a, drain, err)) {
-		drop_drain(a->c, drain);
+		core_drain_drop(a->c, drain);
 		return -err->code;
 	}
 	take_items(a->c, drain, plan);
@@ -367,7 +372,7 @@ void core_begin_planned(struct core *c, struct drain *drain)
 		uncordon_all(c, drain);
 	}
 	drain_place(c, drain);
-	begin_drain(c, drain);
+	core_drain_begin(c, drain);
 }
 
 /* --- one that goes on --- */

@@ -5,6 +5,7 @@
 #ifndef DROVER_COORDINATOR_CORE_IMPL_H
 #define DROVER_COORDINATOR_CORE_IMPL_H
 
+#include "coordinator/balance.h"
 #include "coordinator/core.h"
 #include "coordinator/drain.h"
 #include "coordinator/job.h"
@@ -37,7 +38,9 @@ struct core {
 	size_t n_jobs;
 	struct drain **drains; /* in order of their start */
 	size_t n_drains;
-	bool drains_due; /* a move of this turn has begun or ended */
+	struct balance balance;
+	uint64_t balance_drains; /* made by it, for their ids */
+	bool drains_due;         /* a move of this turn has begun or ended */
 	struct follower *followers;
 	size_t n_followers;
 	struct fetches *fetches; /* core_log.c; NULL until the first */

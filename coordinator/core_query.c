@@ -36,8 +36,7 @@ static bool elsewhere(const struct core *c, const struct msg_container *containe
 
 		if (node == source || !node->enrolled)
 			continue;
-		if (node->state != NODE_up || !node->caps ||
-		    (other && !container_is_copy(other)))
+		if (node->state != NODE_up || !node->caps || (other && !container_is_copy(other)))
 			return true;
 	}
 	return false;
@@ -57,8 +56,8 @@ struct score_query core_query(struct core *c, const struct msg_container *contai
 		.rules = rules,
 		.now_ms = c->now.mono_ms,
 		.interval_ms = c->nodes.interval_ms,
-		.elsewhere = str_eq(container->authority, "away") &&
-			     elsewhere(c, container, source),
+		.elsewhere =
+			str_eq(container->authority, "away") && elsewhere(c, container, source),
 		.has_peers = *rules->together && has_peers(c, source, rules->together),
 	};
 }

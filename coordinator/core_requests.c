@@ -401,6 +401,7 @@ static const struct {
 	{"evacuate", core_ask_evacuate},
 	{"restore", core_ask_restore},
 	{"apply", core_ask_apply},
+	{"rebalance", core_ask_rebalance},
 	{"pause", core_ask_pause},
 	{"resume", core_ask_resume},
 };

@@ -39,9 +39,13 @@ int core_check_skips(const struct msg_strs *skip, struct err *err);
 
 int core_ask_evacuate(struct asked *a, struct err *err);
 int core_ask_restore(struct asked *a, struct err *err);
+int core_ask_rebalance(struct asked *a, struct err *err); /* balance.c */
 int core_ask_apply(struct asked *a, struct err *err);
 int core_ask_pause(struct asked *a, struct err *err);
 int core_ask_resume(struct asked *a, struct err *err);
+
+/* Shows a drain that has its items; with `yes` it begins. */
+int core_plan_and_begin(struct asked *a, struct drain *drain);
 
 /* For job, watch and cancel: *ret_drain NULL when the request names no drain. */
 struct drain *core_drain_asked(struct asked *a);

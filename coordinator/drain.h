@@ -79,7 +79,7 @@ struct drain_room {
 
 struct drain {
 	char id[ULID_SIZE];
-	char kind[16]; /* evacuate, restore */
+	char kind[16]; /* evacuate, restore, rebalance */
 	char hosts[DRAIN_HOSTS_MAX][NAME_SIZE];
 	size_t n_hosts;
 	char reason[256], user[NAME_SIZE];
@@ -95,6 +95,7 @@ struct drain {
 	struct drain_room *rooms;
 	size_t n_rooms;
 	uint64_t eta_ms;
+	double hottest, hottest_after, imbalance, imbalance_after; /* of a rebalance, plan.h */
 	char note[1024];
 
 	/* volatile */

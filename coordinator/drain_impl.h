@@ -52,6 +52,9 @@ struct drain *core_drain_of_host(struct core *c, const char *host);
 
 /* --- core_drain.c --- */
 
+void core_drain_begin(struct core *c, struct drain *drain);
+void core_drain_drop(struct core *c, struct drain *drain);
+
 /* The time of a planned one has come: it begins, or says why it cannot. */
 void core_begin_planned(struct core *c, struct drain *drain);
 

@@ -105,6 +105,8 @@ static void watch_item(struct core *c, struct drain *drain, struct drain_item *i
 		item->frozen_us = job->figures.frozen_us;
 		item->code[0] = item->why[0] = '\0';
 		str_copy(item->target, sizeof(item->target), job->target);
+		if (str_eq(drain->kind, "rebalance"))
+			balance_moved(c, item->container, item->source);
 	} else if (job->outcome == OUTCOME_held || job->outcome == OUTCOME_lost) {
 		item->state = job->outcome == OUTCOME_held ? ITEM_held : ITEM_lost;
 		keep_failure(item, job);

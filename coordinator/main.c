@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/str.h"
 #include "coordinator/args.h"
+#include "coordinator/balance.h"
 #include "coordinator/serve.h"
 
 #include <errno.h>
@@ -123,12 +124,15 @@ int main(int argc, char **argv)
 	struct options *options = options_new();
 	struct err err = {0};
 	struct args args;
+	enum balance_mode mode;
 	int level, rc;
 
 	umask(022);
 	make_room();
 	args_parse(&args, argc, argv);
 	rc = load(&args, options, &err);
+	if (!rc && !balance_mode_parse(options_str(options, OPT_coordinator_rebalance), &mode))
+		rc = fail(&err, ERR_config, "coordinator.rebalance takes off, suggest or auto");
 	level = log_level_parse(options_str(options, OPT_node_log));
 	log_init("drover-coordinator", level < 0 ? LOG_LEVEL_INFO : (enum log_level)level);
 	if (!rc)

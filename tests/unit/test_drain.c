@@ -12,6 +12,7 @@
 #undef fail /* base/err.h has one */
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/str.h"
 #include "coordinator/core.h"
 #include "coordinator/effects.h"
@@ -31,8 +32,9 @@ static const char *const hosts[HOSTS] = {"alpha", "beta", "gamma", "delta"};
 struct guest {
 	char id[8];
 	int host;
-	uint64_t rss;
+	uint64_t rss, cpu; /* permille of one core */
 	bool running, io_uring;
+	unsigned moves;
 };
 
 struct fleet {
@@ -50,6 +52,7 @@ struct fleet {
 	size_t n_asks;
 	struct msg *last; /* final reply */
 	unsigned ids, delay_ms;
+	struct options *options;
 	int refuses; /* the host whose arm fails, -1 = none */
 	unsigned out[HOSTS], in[HOSTS], all, most_out, most_in, most_all;
 };
@@ -129,6 +132,7 @@ static void tell_caps(struct fleet *f, int host)
 				.status = f->guest[i].running ? "running" : "stopped",
 				.bundle = "/var/lib/ct/x",
 				.rss_bytes = f->guest[i].rss,
+				.cpu_permille = f->guest[i].cpu,
 				.io_uring = f->guest[i].io_uring,
 			};
 	say(f, host, MSG_TYPE_caps, &caps);
@@ -136,18 +140,28 @@ static void tell_caps(struct fleet *f, int host)
 
 static void beat(struct fleet *f, int host)
 {
+	uint64_t cpu = 400, used = 0; /* of four cores */
+
+	for (size_t i = 0; i < f->n_guests; i++)
+		if (f->guest[i].host == host && f->guest[i].running) {
+			cpu += f->guest[i].cpu;
+			used += f->guest[i].cpu ? f->guest[i].rss : 0;
+		}
 	say(f, host, MSG_TYPE_beat,
 	    &(struct msg_beat){.seq = ++f->seq,
 			       .cpus = 4,
-			       .cpu_permille = 100,
+			       .cpu_permille = cpu / 4 < 1000 ? cpu / 4 : 1000,
 			       .mem_total_bytes = 16 * GIB,
-			       .mem_available_bytes = f->available[host]});
+			       .mem_available_bytes = f->available[host] - used});
 }
 
 static void boot(struct fleet *f, uint64_t term)
 {
-	struct core_config config = {
-		.id = "ctl", .term = term, .interval_ms = 1000, .headroom_percent = 10};
+	struct core_config config = {.id = "ctl",
+				     .term = term,
+				     .interval_ms = 1000,
+				     .headroom_percent = 10,
+				     .options = f->options};
 	struct err err = {0};
 
 	f->core = core_new(&config);
@@ -168,9 +182,12 @@ static void boot(struct fleet *f, uint64_t term)
 	}
 }
 
-static void start(struct fleet *f, size_t guests)
+static void start_with(struct fleet *f, size_t guests, struct options *options)
 {
-	*f = (struct fleet){.now = {1000000, 1700000000000}, .refuses = -1, .n_guests = guests};
+	*f = (struct fleet){.options = options,
+			    .now = {1000000, 1700000000000},
+			    .refuses = -1,
+			    .n_guests = guests};
 	for (size_t i = 0; i < guests; i++) {
 		f->guest[i] = (struct guest){.rss = (i + 1) * 64 * MIB, .running = true};
 		str_fmt(f->guest[i].id, sizeof(f->guest[i].id), "c%zu", i);
@@ -180,6 +197,11 @@ static void start(struct fleet *f, size_t guests)
 		f->available[i] = 14 * GIB;
 	}
 	boot(f, 1);
+}
+
+static void start(struct fleet *f, size_t guests)
+{
+	start_with(f, guests, NULL);
 }
 
 static void drop_asks(struct fleet *f)
@@ -196,6 +218,7 @@ static void end(struct fleet *f)
 	for (size_t i = 0; i < f->n_kept; i++)
 		free(f->kept[i].data);
 	msg_free(&f->last);
+	options_free(&f->options);
 	free(f->kept);
 	free(f->asks);
 	free(f->ask_host);
@@ -269,8 +292,10 @@ static void answer(struct fleet *f, int host, const struct msg_ask *ask)
 		a.code = ERR_child;
 		a.error = "scripted";
 	}
-	if (ask->step == STEP_start)
+	if (ask->step == STEP_start && guest->host != host) {
 		guest->host = host;
+		guest->moves++;
+	}
 	say(f, host, MSG_TYPE_answer, &a);
 }
 
@@ -636,6 +661,118 @@ static void one_begins_at_its_time(void **state)
 	end(&f);
 }
 
+/* Three hogs and a few small ones on alpha: 80 % of a host each three, and the others idle. */
+static void load_alpha(struct fleet *f)
+{
+	for (size_t i = 0; i < f->n_guests; i++)
+		f->guest[i].cpu = i < 3 ? 1100 : 50;
+	run(f, 10000);
+}
+
+static void an_overloaded_host_is_relieved_on_request(void **state)
+{
+	const struct msg_plan *plan;
+	struct fleet f;
+
+	(void)state;
+	start(&f, 6);
+	load_alpha(&f);
+	plan = ask(&f, (struct msg_request){.command = "rebalance", .dry_run = true});
+	assert_int_equal(plan->items.n, 1);
+	assert_string_equal(plan->items.v[0].why, "its host is overloaded");
+	assert_string_equal(plan->items.v[0].source, "alpha");
+	assert_int_equal(guests_on(&f, 0), 6);
+	ask(&f, (struct msg_request){.command = "rebalance", .yes = true, .follow = true});
+	run(&f, 30000);
+	assert_int_equal(f.last->reply->code, 0);
+	assert_int_equal(guests_on(&f, 0), 5);
+	end(&f);
+}
+
+static void what_is_even_is_left_alone(void **state)
+{
+	const struct msg_plan *plan;
+	struct fleet f;
+
+	(void)state;
+	start(&f, 4);
+	for (int i = 0; i < HOSTS; i++) {
+		f.guest[i].host = i;
+		f.guest[i].cpu = 2000;
+	}
+	run(&f, 10000);
+	plan = ask(&f, (struct msg_request){.command = "rebalance", .dry_run = true});
+	assert_int_equal(plan->items.n, 0);
+	assert_non_null(strstr(plan->note, "even enough"));
+	assert_null(ask(&f, (struct msg_request){.command = "rebalance", .mode = "ram"}));
+	assert_int_equal(f.last->reply->code, ERR_usage);
+	end(&f);
+}
+
+static struct options *automatic(const char *mode)
+{
+	struct options *options = options_new();
+	struct err err;
+
+	assert_int_equal(options_set(options, mode, &err), 0);
+	return options;
+}
+
+static void by_itself_it_acts_and_is_quiet_then(void **state)
+{
+	unsigned moves = 0, settled;
+	struct fleet f;
+
+	(void)state;
+	start_with(&f, 8, automatic("coordinator.rebalance=auto"));
+	load_alpha(&f);
+	run(&f, 180000);
+	for (size_t i = 0; i < f.n_guests; i++)
+		moves += f.guest[i].moves;
+	settled = moves;
+	assert_true(moves >= 1 && moves <= 5);
+	restart(&f, 2); /* who rests is remembered */
+	run(&f, 30 * 60000);
+	for (moves = 0; moves < 1;)
+		for (size_t i = 0; i < f.n_guests; i++) {
+			assert_true(f.guest[i].moves <= 1); /* none came back */
+			moves += f.guest[i].moves;
+		}
+	assert_true(moves <= settled + 1);
+	end(&f);
+}
+
+static void suggesting_moves_nothing(void **state)
+{
+	struct fleet f;
+
+	(void)state;
+	start_with(&f, 8, automatic("coordinator.rebalance=suggest"));
+	load_alpha(&f);
+	run(&f, 120000);
+	assert_int_equal(guests_on(&f, 0), 8);
+	ask(&f, (struct msg_request){.command = "jobs", .all = true});
+	assert_int_equal(f.last->reply->jobs.n, 0);
+	end(&f);
+}
+
+static void nothing_is_evened_while_a_host_is_emptied(void **state)
+{
+	struct fleet f;
+
+	(void)state;
+	start_with(&f, 8, automatic("coordinator.rebalance=auto"));
+	f.guest[0].host = 1;
+	run(&f, 2000);
+	evacuate(&f, "beta", 0);
+	ask(&f, (struct msg_request){.command = "pause", .job = "beta"});
+	run(&f, 10000); /* what had begun */
+	load_alpha(&f);
+	run(&f, 120000);
+	assert_int_equal(guests_on(&f, 0), 7 + (f.guest[0].host == 0));
+	end(&f);
+}
+
 static void one_at_a_time_on_a_host(void **state)
 {
 	struct fleet f;
@@ -665,6 +802,11 @@ int main(void)
 		cmocka_unit_test(guests_come_home_unless_they_moved_on),
 		cmocka_unit_test(a_saved_plan_is_applied_while_it_holds),
 		cmocka_unit_test(one_begins_at_its_time),
+		cmocka_unit_test(an_overloaded_host_is_relieved_on_request),
+		cmocka_unit_test(what_is_even_is_left_alone),
+		cmocka_unit_test(by_itself_it_acts_and_is_quiet_then),
+		cmocka_unit_test(suggesting_moves_nothing),
+		cmocka_unit_test(nothing_is_evened_while_a_host_is_emptied),
 		cmocka_unit_test(one_at_a_time_on_a_host),
 	};
 

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MPL-2.0
+ *
+ * Keeping the cluster even: the planner (plan.h) is shown the node table, what it proposes becomes
+ * a drain of kind "rebalance". By itself (coordinator.rebalance = auto) it acts in two lanes,
+ * DESIGN.md §5: one move off an overloaded host at once, a few moves when the cluster has been
+ * uneven for a while. A container that it has moved rests: for minutes from the overload lane, for
+ * hours from the balance lane, twice as long each time, and does not go back meanwhile. */
+#ifndef DROVER_COORDINATOR_BALANCE_H
+#define DROVER_COORDINATOR_BALANCE_H
+
+#include "base/str.h"
+#include "coordinator/plan.h"
+
+struct core;
+struct drain;
+
+enum balance_mode { BALANCE_off, BALANCE_suggest, BALANCE_auto };
+
+/* Which resources count. */
+enum balance_by { BY_all, BY_cpu, BY_mem, BY_psi };
+
+#define REST_OVERLOAD_MS (5u * 60 * 1000)
+#define REST_BALANCE_MS (6ull * 3600 * 1000)
+#define REST_DOUBLINGS_MAX 6
+
+/* A container that was moved by us lately. */
+struct rest {
+	char container[NAME_SIZE];
+	char left[NAME_SIZE]; /* the host that it must not go back to */
+	uint64_t moved_ms;    /* wall clock */
+	unsigned moves;
+};
+
+struct balance {
+	enum balance_mode mode;
+	uint64_t every_ms, next_ms; /* between looks, monotonic */
+	unsigned uneven_ticks;
+	struct rest *rests;
+	size_t n_rests;
+	char told[256]; /* the last suggestion, so that it is told once */
+};
+
+struct balance_wish {
+	enum balance_by by;
+	uint32_t max_moves;  /* 0 = the planner's limit */
+	bool overload, even; /* which lanes */
+	bool held;           /* the balance lane waits for the unevenness to last */
+	bool rested;         /* containers at rest are left alone */
+};
+
+/* Fills the drain's items and figures with the planner's moves; why there are none. */
+enum plan_quiet balance_propose(struct core *c, const struct balance_wish *wish,
+				struct drain *drain);
+
+/* Words for it. */
+const char *balance_quiet_text(enum plan_quiet quiet);
+bool balance_by_parse(const char *word, enum balance_by *ret);
+bool balance_mode_parse(const char *word, enum balance_mode *ret);
+
+/* Time has passed: suggests or acts, as the mode says. */
+void balance_tick(struct core *c);
+
+/* A move of a rebalance has arrived: its container rests now. */
+void balance_moved(struct core *c, const char *container, const char *left);
+
+/* A stored rest ("rest/CONTAINER", text). */
+#define REST_KEY "rest/"
+void balance_replay(struct core *c, const char *container, const char *text);
+
+void balance_done(struct balance *balance);
+
+#endif

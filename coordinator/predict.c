@@ -23,7 +23,7 @@
 
 #define DECAY 0.8
 #define PRIOR_WEIGHT 0.05
-#define PRIOR_MIB 1024.0 /* where the second prior point is */
+#define PRIOR_MIB 128.0 /* where the second prior point is: a lever that two moves outweigh */
 #define FIXED_MIN_MS 20.0
 #define OVERHEAD_MAX_MS 60000
 #define MIB (1024.0 * 1024)

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "proto/bus.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,12 +137,25 @@ static void reach_client(struct lab *lab)
 	assert_non_null(lab->client);
 }
 
+/* A port that nobody has just now. */
+static unsigned free_port(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
 static bool set_up(struct lab *lab)
 {
 	struct curve_keys ctl;
 	char path[128];
 	ssize_t len = readlink("/proc/self/exe", lab->program, sizeof(lab->program) - 1);
-	unsigned port = 20000 + (unsigned)getpid() % 20000;
 
 	assert_true(len > 0);
 	lab->program[len] = '\0';
@@ -158,8 +172,8 @@ static bool set_up(struct lab *lab)
 	str_fmt(path, sizeof(path), "%s/alpha.key", lab->dir);
 	assert_int_equal(keys_generate(path, false, &lab->keys, &lab->err), 0);
 	write_roster(lab, &ctl);
-	str_fmt(lab->commands, sizeof(lab->commands), "tcp://127.0.0.1:%u", port);
-	str_fmt(lab->beats, sizeof(lab->beats), "tcp://127.0.0.1:%u", port + 1);
+	str_fmt(lab->commands, sizeof(lab->commands), "tcp://127.0.0.1:%u", free_port());
+	str_fmt(lab->beats, sizeof(lab->beats), "tcp://127.0.0.1:%u", free_port());
 	str_fmt(lab->local, sizeof(lab->local), "ipc://%s/run/c.sock", lab->dir);
 	start(lab);
 	lab->bus = bus_new(&lab->keys, lab->roster, &lab->err);

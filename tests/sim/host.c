@@ -45,6 +45,8 @@ static void bury(struct host *h)
 	while (h->x->migs)
 		mig_drop(h->x, h->x->migs);
 	journal_close(&h->x->journal);
+	/* The kernel closes what it had open, also in the middle of journal_open. */
+	h->journal.open = h->journal.locked = false;
 	prover_free(&h->x->prover);
 	free(h->x);
 	h->x = NULL;

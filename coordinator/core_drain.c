@@ -229,6 +229,19 @@ static void bring_home(struct core *c, struct drain *drain, const struct drain_i
 		str_fmt(item->why, sizeof(item->why), "it was moved to %s since", now.node->id);
 }
 
+/* A whole restore since then has brought home what older evacuations of the host put elsewhere. */
+static bool is_settled(const struct core *c, size_t evacuation, const char *host)
+{
+	for (size_t i = evacuation + 1; i < c->n_drains; i++) {
+		const struct drain *later = c->drains[i];
+
+		if (str_eq(later->kind, "restore") && later->state == DRAIN_done &&
+		    later->n_items && drain_has_host(later, host) && !drain_code(later))
+			return true;
+	}
+	return false;
+}
+
 static void collect_guests(struct core *c, struct drain *drain)
 {
 	for (size_t i = c->n_drains; i-- > 0;) {
@@ -238,7 +251,8 @@ static void collect_guests(struct core *c, struct drain *drain)
 			continue;
 		for (size_t k = 0; k < past->n_items; k++)
 			if (past->items[k].state == ITEM_moved &&
-			    drain_has_host(drain, past->items[k].source))
+			    drain_has_host(drain, past->items[k].source) &&
+			    !is_settled(c, i, past->items[k].source))
 				bring_home(c, drain, &past->items[k]);
 	}
 }

@@ -569,6 +569,7 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	const char *v[] = {"alpha"};
 	const struct msg_plan *plan;
 	struct fleet f;
+	const char *first;
 	int other;
 
 	(void)state;
@@ -578,6 +579,7 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	ask(&f, (struct msg_request){.command = "hosts", .host = "alpha"});
 	assert_true(f.last->reply->hosts.v[0].maintenance);
 	other = f.guest[3].host == 1 ? 2 : 1;
+	first = hosts[f.guest[0].host];
 	ask(&f,
 	    (struct msg_request){.command = "migrate", .container = "c3", .host = hosts[other]});
 	run(&f, 10000);
@@ -593,6 +595,12 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	ask(&f, (struct msg_request){.command = "hosts", .host = "alpha"});
 	assert_false(f.last->reply->hosts.v[0].maintenance);
 	assert_false(f.last->reply->hosts.v[0].cordoned);
+	/* What goes to the same place later is not the evacuation's any more. */
+	ask(&f, (struct msg_request){.command = "migrate", .container = "c0", .host = first});
+	run(&f, 10000);
+	plan = ask(&f,
+		   (struct msg_request){.command = "restore", .hosts = {v, 1}, .dry_run = true});
+	assert_int_equal(plan->items.n, 0);
 	end(&f);
 }
 

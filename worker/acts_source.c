@@ -534,8 +534,12 @@ static void remove_bundle(const struct executor *x, const struct mig *m)
 	char storage[PATH_MAX];
 	struct err err;
 
-	if (!bundle_read(m->row.bundle, &bundle, NULL))
-		rootfs_unmount(bundle.rootfs, NULL);
+	/* A tree with a mount in it cannot be emptied: it stays where a person finds it. */
+	if (!bundle_read(m->row.bundle, &bundle, NULL) && rootfs_unmount(bundle.rootfs, &err) &&
+	    rootfs_unmount(bundle.rootfs, &err)) {
+		log_warn("bundle left: %s	migration=%s", err.text, m->row.migration);
+		return;
+	}
 	str_fmt(storage, sizeof(storage), "%s/", options_str(x->options, OPT_worker_storage));
 	if (!str_starts(m->row.bundle, storage))
 		log_warn("bundle left: %s is not in worker.storage\tmigration=%s", m->row.bundle,

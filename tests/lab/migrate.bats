@@ -62,7 +62,8 @@ job_now() {
 	lab exec ctl drover jobs --all --json 2>/dev/null |
 		jq -c --arg name "$1" '[.[] | select(.container == $name)] | max_by(.id) // {}'
 }
-job_ended() { [ -n "$(job_now "$1" | jq -r '.outcome // empty')" ]; }
+# Done, the clean-up too: another move of it would be E-BUSY before.
+job_ended() { [ "$(job_now "$1" | jq -r .state)" = done ]; }
 
 # moved HOST: what drover says of the last migrate.
 moved() {

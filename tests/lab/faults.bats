@@ -32,10 +32,19 @@ container_new() {
 	soon 10 known "$name"
 }
 
+# roomy: the coordinator has heard that both hosts have room; a beat from before an unfill has not.
+roomy() {
+	lab exec ctl drover hosts --json | jq -e --arg s "$S" --arg t "$T" '
+		[.[] | select(.id == $s or .id == $t)
+			| .staging_free_bytes > 60000000 and .storage_free_bytes > 60000000]
+		| length == 2 and all' >/dev/null
+}
+
 # container: the one that the last test left, or a new one; in $name, $S, $T, $ip. Its client starts.
 container() {
 	read -r name S T ip ok 2>/dev/null <"$BATS_FILE_TMPDIR/container" || true
 	[ -n "${ok-}" ] || container_new
+	soon 20 roomy
 	echo "$name $S $T $ip" >"$BATS_FILE_TMPDIR/container"
 	report=$BATS_TEST_TMPDIR/report
 	"$tool" client gamma "$ip" --interval-ms 10 --drain-ms 5000 --probe --out "$report" &

@@ -495,8 +495,6 @@ static void answer_done(struct executor *x, struct mig *m, const struct wire_ask
 static const struct handover_plan *settled_plan(const struct mig *m, enum step step,
 						const struct handover_plan *plan)
 {
-	if (m->dead && step == STEP_start)
-		return handover_recover(SIDE_target, HANDOVER_running, false);
 	if (m->row.settled && m->row.state == HANDOVER_done)
 		return plan == handover_retire_plan() ? NULL : plan;
 	if (m->row.state == HANDOVER_own && !m->row.settled &&
@@ -513,8 +511,9 @@ static const struct handover_plan *settled_plan(const struct mig *m, enum step s
 
 bool mig_must_end(const struct mig *m)
 {
-	return m->found && (m->row.state == HANDOVER_held || m->row.state == HANDOVER_reserved ||
-			    m->row.state == HANDOVER_prepared);
+	return m->dead ||
+	       (m->found && (m->row.state == HANDOVER_held || m->row.state == HANDOVER_reserved ||
+			     m->row.state == HANDOVER_prepared));
 }
 
 static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
@@ -539,8 +538,12 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 		rc = fail(err, ERR_canceled, "%s: the source has given this handover up",
 			  step_name(ask->step));
 	if (!rc && mig_must_end(m) && ask->step != STEP_abort && ask->step != STEP_refuse)
-		rc = fail(err, ERR_busy, "%s of before the restart has to be undone first",
-			  handover_state_name(m->row.state));
+		rc = m->dead ? fail(err, ERR_busy,
+				    "%s is lost here, which the journal could not be told yet",
+				    m->row.container)
+			     : fail(err, ERR_busy,
+				    "%s of before the restart has to be undone first",
+				    handover_state_name(m->row.state));
 	if (!rc && ask->step == STEP_clean && mig_has_hold(m))
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 	/* Who asks for what cannot be does not carry it on: the direct path is not kept waiting. */

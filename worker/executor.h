@@ -153,8 +153,8 @@ struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
 /* Whether it holds its container, or still has to undo or delete something of it. */
 bool mig_has_hold(const struct mig *m);
-/* Whether it is a hold of an earlier worker (which may run again by now: a reboot), or one whose
- * undoing was begun, and no record of the undoing could be made yet: nothing else may follow. */
+/* Whether nothing but its undoing may follow, which could not be recorded yet: a hold of an earlier
+ * worker (it may run again by now, after a reboot), or a RUNNING that is LOST. */
 bool mig_must_end(const struct mig *m);
 enum handover_act mig_act(const struct mig *m); /* the pending act, ACT_none when idle */
 

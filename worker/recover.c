@@ -142,7 +142,7 @@ static void try_again(struct executor *x, struct mig *m, uint64_t now_ms)
 	if (m->retry_after_ms > RETRY_MAX_MS)
 		m->retry_after_ms = RETRY_MAX_MS;
 	m->retry_ms = now_ms + m->retry_after_ms;
-	mig_begin(x, m, handover_recover(m->row.side, m->row.state, true), true);
+	mig_begin(x, m, handover_recover(m->row.side, m->row.state, !m->dead), true);
 }
 
 /* A check leaves a session to the target and nothing else: without a word it is given back. */

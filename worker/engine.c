@@ -137,8 +137,11 @@ static void answer(struct executor *x, struct mig *m, const struct err *failure)
 		log_err("answer cannot be encoded: %s\tmigration=%s", err.text, m->row.migration);
 		return;
 	}
-	keep_answer(m, body, len);
 	send_answer(x, m->ask.request, body, len);
+	if (m->ask.direct) /* has no attempts: another that counts none must not hear it again */
+		free(body);
+	else
+		keep_answer(m, body, len);
 }
 
 /* An answer that is not kept; it still proves the state that it tells. */

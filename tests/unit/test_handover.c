@@ -4,6 +4,7 @@
  * side, state and step. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "worker/executor.h"
 #include "worker/guard.h"
 #include "worker/journal.h"
 
@@ -346,6 +347,22 @@ static void two_workers_cannot_share_a_journal(void **state)
 	unlink(path);
 }
 
+/* A RUNNING whose container is gone, and whose LOST could not be written: were it cleaned, it would
+ * be closed as one that ran, and prove so to the source. */
+static void what_could_not_be_recorded_comes_first(void **state)
+{
+	struct mig m = {.row = {.side = SIDE_target, .state = HANDOVER_running}};
+
+	(void)state;
+	assert_false(mig_must_end(&m));
+	m.dead = true;
+	assert_true(mig_must_end(&m));
+	m = (struct mig){.row = {.side = SIDE_source, .state = HANDOVER_held}};
+	assert_false(mig_must_end(&m));
+	m.found = true;
+	assert_true(mig_must_end(&m));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +377,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_middle_is_refused),
 		cmocka_unit_test(a_full_disk_stops_beginnings_only),
 		cmocka_unit_test(two_workers_cannot_share_a_journal),
+		cmocka_unit_test(what_could_not_be_recorded_comes_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,12 +285,19 @@ static void copy_values(struct options *to, const struct options *from)
 	}
 }
 
-int options_load(struct options *options, const char *path, struct err *err)
+struct options *options_copy(const struct options *options)
 {
 	struct options *copy = options_new();
-	int rc;
 
 	copy_values(copy, options);
+	return copy;
+}
+
+int options_load(struct options *options, const char *path, struct err *err)
+{
+	struct options *copy = options_copy(options);
+	int rc;
+
 	rc = ini_read(path, set_row, copy, err);
 	if (!rc)
 		copy_values(options, copy);

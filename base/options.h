@@ -72,6 +72,9 @@ struct options; /* one value for every row */
 struct options *options_new(void);
 void options_free(struct options **options);
 
+/* The same values and policies; the caller frees. */
+struct options *options_copy(const struct options *options);
+
 /* Reads an INI file over what is set. An absent file is -ERR_nosuch; any wrong line is -ERR_config
  * with "file:line: what (did you mean …?)" and leaves *options as it was. */
 int options_load(struct options *options, const char *path, struct err *err);

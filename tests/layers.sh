@@ -12,11 +12,12 @@ allowed() {
 	proto | discovery | runtime | transfer) echo "base $1" ;;
 	coordinator) echo "base proto discovery coordinator" ;;
 	worker) echo "base proto discovery runtime transfer worker" ;;
-	cli) echo "base proto cli" ;;
+	simulate) echo "base proto coordinator simulate" ;;
+	cli) echo "base proto simulate cli" ;;
 	esac
 }
 
-for folder in base proto discovery runtime transfer coordinator worker cli; do
+for folder in base proto discovery runtime transfer coordinator worker simulate cli; do
 	for used in $(grep -hoE '^#include "[a-z]+/' "$folder"/*.[ch] 2>/dev/null | cut -d'"' -f2 |
 		tr -d / | sort -u); do
 		case " $(allowed "$folder") " in
@@ -30,7 +31,7 @@ for folder in base proto discovery runtime transfer coordinator worker cli; do
 	done
 done
 
-for file in worker/handover.c coordinator/{steps,nodes,digest,policy,verdict,judge_*,score,rank,plan*,migrate*,core*}.c; do
+for file in worker/handover.c coordinator/{steps,nodes,digest,policy,verdict,judge_*,score,rank,plan*,balance*,migrate*,core*}.c simulate/*.c; do
 	[ -e "$file" ] || continue
 	if grep -nE '#include (<(czmq|zmq|time|sys/socket|fcntl|unistd|sqlite3)\.h>|"(base/(clock|file)|proto/bus)\.h")' "$file"; then
 		echo "not pure: $file"

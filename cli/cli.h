@@ -43,7 +43,9 @@ int apply_run(struct cli *cli);  /* the same with the plan from a file */
 /* Commands that need no coordinator (cli/local.c). */
 int version_run(struct cli *cli);
 int config_run(struct cli *cli);
-int explain_run(struct cli *cli); /* cli/explain.c */
+int explain_run(struct cli *cli);  /* cli/explain.c */
+int simulate_run(struct cli *cli); /* cli/simulate.c */
+int record_run(struct cli *cli);   /* cli/record.c: simulate --record of a live cluster */
 int keygen_run(struct cli *cli);
 int roster_check_run(struct cli *cli);
 int roster_keys_run(struct cli *cli);

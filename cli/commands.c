@@ -167,6 +167,25 @@ static const struct command commands[] = {
 		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach),
 	  .timeout_ms = 30000, .run = apply_run, .print = plan_print },
 
+	{ .name = "simulate", .aliases = "sim", .group = GROUP_look,
+	  .help = "what balancing policies would do, in virtual time",
+	  .more = "Runs the coordinator's own balancing (rebalance = auto, with the settings of the "
+		  "configuration) against a simulated cluster, beside the rules of other products "
+		  "and doing nothing, and prints one table: moves, moves back, host-ticks above 90 % "
+		  "(a tick is 10 s), how many of those each move avoided, and how uneven it is in "
+		  "the end. The load is generated, the same for each policy, or with FILE the one "
+		  "that --record has taken from a live cluster. No coordinator is asked but by "
+		  "--record.",
+	  .examples = {
+		{ "drover simulate", "all shapes, all policies" },
+		{ "drover simulate --shape noisy --set balance.overload=75", "try a threshold" },
+		{ "drover simulate --record monday.jsonl --for 8h", "record this cluster" },
+		{ "drover simulate monday.jsonl --json", "what each policy would have done" } },
+	  .operands = { { "FILE", VALUE_file, AT(file), true } },
+	  .flags = FLAGS_TABLE | FLAG(shape) | FLAG(policy) | FLAG(set) | FLAG(simhosts) |
+		   FLAG(simcts) | FLAG(seeds) | FLAG(seed) | FLAG(lasting) | FLAG(record),
+	  .noun = &noun_simulated, .run = simulate_run },
+
 	{ .name = "pause", .group = GROUP_move,
 	  .help = "begin no more moves of an evacuation for now",
 	  .more = "Moves under way are finished. JOB is the host's name or the evacuation's id.",

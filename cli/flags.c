@@ -98,6 +98,18 @@ static int store_list(const char *said, struct msg_strs *place, uint64_t max, co
 	return 0;
 }
 
+static int store_repeat(const char *said, struct msg_strs *place, uint64_t max, const char *text,
+			struct err *err)
+{
+	const char **v = mem_grow(mem_take(place->v), place->n + 1, sizeof(*v));
+
+	place->v = v;
+	if (place->n == max)
+		return fail(err, ERR_usage, "%s is given more than %d times", said, (int)max);
+	v[place->n++] = str_dup(text);
+	return 0;
+}
+
 static int store_text(const char *said, const char **place, uint64_t max, const char *text,
 		      struct err *err)
 {
@@ -191,6 +203,8 @@ int value_store(struct invocation *in, const char *said, enum value_kind kind, s
 	case VALUE_list:
 	case VALUE_hosts:
 		return store_list(said, at, max, text, err);
+	case VALUE_repeat:
+		return store_repeat(said, at, max, text, err);
 	case VALUE_number:
 		return store_number(said, at, max, text, err);
 	case VALUE_period:

@@ -58,6 +58,10 @@ struct invocation {
 	const char *owner;
 	const char *confirm;
 	const char *key;
+	/* simulate */
+	struct msg_strs shapes, policies, settings;
+	uint64_t sim_hosts, sim_containers, sim_seeds, sim_seed, for_ms;
+	const char *record_file;
 };
 
 /* How a value is written and checked. */
@@ -73,6 +77,7 @@ enum value_kind {
 	VALUE_file,
 	VALUE_list,   /* names separated by commas */
 	VALUE_hosts,  /* the same, of hosts */
+	VALUE_repeat, /* texts, one each time that it is given; at most max */
 	VALUE_number, /* max is the limit */
 	VALUE_period, /* seconds, may be left out */
 	VALUE_duration,
@@ -153,6 +158,24 @@ enum value_kind {
 	  "only lift the mark: bring nothing home") \
 	X(save,      0,  "save",       "FILE", VALUE_file,     AT(save_file), NULL, 4095, \
 	  "write the plan to this file, as JSON") \
+	X(shape,     0,  "shape",      "LIST", VALUE_list,     AT(shapes), NULL, 16, \
+	  "generated loads: steady, overload, wave, noisy, added; all of them by default") \
+	X(policy,    0,  "policy",     "LIST", VALUE_list,     AT(policies), NULL, 16, \
+	  "nothing, drover, incus, incus-coded, proxmox, descheduler; all by default") \
+	X(set,       0,  "set",        "S.N=V", VALUE_repeat,  AT(settings), NULL, 64, \
+	  "try drover with this setting as well, beside as it is configured; may be repeated") \
+	X(simhosts,  0,  "hosts",      "N",    VALUE_number,   AT(sim_hosts), NULL, 1000, \
+	  "hosts that are generated (8)") \
+	X(simcts,    0,  "containers", "N",    VALUE_number,   AT(sim_containers), NULL, 10000, \
+	  "containers that are generated (8 a host)") \
+	X(seeds,     0,  "seeds",      "N",    VALUE_number,   AT(sim_seeds), NULL, 10000, \
+	  "generated clusters of each shape; figures are means (10)") \
+	X(seed,      0,  "seed",       "N",    VALUE_number,   AT(sim_seed), NULL, 1000000000, \
+	  "the first of them (1)") \
+	X(lasting,   0,  "for",        "TIME", VALUE_duration, AT(for_ms), NULL, 0, \
+	  "virtual time of a run (2h), or how long to record (10m)") \
+	X(record,    0,  "record",     "FILE", VALUE_file,     AT(record_file), NULL, 4095, \
+	  "write the cluster's loads to this file; with --shape: the generated ones") \
 	X(checkfile, 0,  "check",      "FILE", VALUE_file,     AT(check_file), NULL, 4095, \
 	  "only say whether this file is right") \
 	X(example,   0,  "example",    NULL,   VALUE_flag,     AT(example), NULL, 0, \
@@ -193,6 +216,8 @@ enum flag_id {
 #undef X
 		FLAG_COUNT
 };
+
+_Static_assert(FLAG_COUNT <= 64, "a set of rows is a word");
 
 /* A set of rows. */
 #define FLAG(id) (UINT64_C(1) << FLAG_ID_##id)

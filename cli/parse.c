@@ -197,7 +197,8 @@ int invocation_parse(struct invocation *in, int argc, char **argv, struct err *e
 
 void invocation_done(struct invocation *in)
 {
-	struct msg_strs *lists[] = {&in->request.skip, &in->request.hosts};
+	struct msg_strs *lists[] = {&in->request.skip, &in->request.hosts, &in->shapes,
+				    &in->policies, &in->settings};
 
 	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
 		for (size_t i = 0; i < lists[l]->n; i++)

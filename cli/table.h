@@ -49,7 +49,8 @@ struct noun {
 };
 
 extern const struct noun noun_hosts, noun_places, noun_jobs, noun_history, noun_settings,
-	noun_roster, noun_candidates, noun_items, noun_rooms, noun_codes, noun_ready;
+	noun_roster, noun_candidates, noun_items, noun_rooms, noun_codes, noun_ready,
+	noun_simulated;
 
 #define TABLE_COLUMNS_MAX 40
 

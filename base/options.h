@@ -33,6 +33,14 @@
 	X(coordinator, headroom,      u64,   "10",                  0, 90,   "memory kept free on a target, percent of its total") \
 	X(coordinator, rebalance,     name,  "off",                 0, 8,    "off, suggest (told as an event) or auto: an uneven cluster is evened") \
 	X(coordinator, rebalance_every, ms,  "10s",                 1000, 3600000, "between its looks") \
+	X(balance,     overload,      u64,   "85",                  10, 100, "percent of a host's fullest resource from which containers are moved off it") \
+	X(balance,     relief,        u64,   "10",                  0, 50,   "percent below that: cool enough, and no target comes nearer") \
+	X(balance,     patience,      u64,   "15",                  0, 1000, "percent that a host has been above it, summed over looks, before it is relieved") \
+	X(balance,     comfort,       u64,   "65",                  0, 100,  "uneven hosts are left alone while none is above this percent") \
+	X(balance,     uneven,        u64,   "30",                  1, 1000, "standard deviation of hosts' fullest resources, percent of its mean, above which they are evened") \
+	X(balance,     hold,          ms,    "5m",                  1000, 86400000, "for how long they must have been that uneven") \
+	X(balance,     gain,          u64,   "10",                  0, 100,  "percent of the unevenness that evening it must take away") \
+	X(balance,     moves,         u64,   "3",                   1, 100,  "begun at one look, at most") \
 	X(worker,      coordinators,  list,  "",                    0, 1023, "coordinator addresses, host or host:port; empty: found over mDNS") \
 	X(worker,      storage,       path,  "/var/lib/ct",         0, 4095, "where bundles and root filesystems live") \
 	X(worker,      bridge,        name,  "br0",                 0, 15,   "bridge that containers' veths are plugged into") \

@@ -54,6 +54,31 @@ bool balance_mode_parse(const char *word, enum balance_mode *ret)
 	return ok;
 }
 
+static double part_of(const struct options *options, enum option_id percent)
+{
+	return (double)options_u64(options, percent) / 100;
+}
+
+void balance_configure(struct balance *b, const struct options *options)
+{
+	struct plan_limits *l = &b->limits;
+
+	*l = plan_limits;
+	b->mode = BALANCE_off;
+	if (!options)
+		return;
+	balance_mode_parse(options_str(options, OPT_coordinator_rebalance), &b->mode);
+	b->every_ms = options_u64(options, OPT_coordinator_rebalance_every);
+	b->patience = part_of(options, OPT_balance_patience);
+	l->overload = part_of(options, OPT_balance_overload);
+	l->relief = part_of(options, OPT_balance_relief);
+	l->comfort = part_of(options, OPT_balance_comfort);
+	l->imbalance = part_of(options, OPT_balance_uneven);
+	l->gain = part_of(options, OPT_balance_gain);
+	l->hold = (unsigned)(options_u64(options, OPT_balance_hold) / b->every_ms);
+	l->moves = (uint32_t)options_u64(options, OPT_balance_moves);
+}
+
 /* --- rests --- */
 
 static struct rest *rest_add(struct balance *b, const char *container)
@@ -132,6 +157,20 @@ static bool suspended(const struct core *c)
 	return core_jobs_running(c) > 0;
 }
 
+/* The further a host is above the limit, the sooner it has been there for long enough: a peak of a
+ * moment is no reason to move anything, a host that has nothing left is one at once. */
+static void note_excess(struct core *c)
+{
+	double limit = c->balance.limits.overload;
+
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		struct node *node = c->nodes.v[i];
+		double hot = node_hot(node);
+
+		node->hot_excess = hot >= limit ? node->hot_excess + hot - limit : 0;
+	}
+}
+
 static void say_moves(const struct drain *drain, char *text, size_t size)
 {
 	text[0] = '\0';
@@ -192,6 +231,7 @@ void balance_tick(struct core *c)
 		b->uneven_ticks = 0;
 		return;
 	}
+	note_excess(c);
 	if (!lane(c, &(struct balance_wish){.overload = true, .rested = true}))
 		lane(c, &(struct balance_wish){.even = true, .held = true, .rested = true});
 }

@@ -2,9 +2,10 @@
  *
  * Keeping the cluster even: the planner (plan.h) is shown the node table, what it proposes becomes
  * a drain of kind "rebalance". By itself (coordinator.rebalance = auto) it acts in two lanes,
- * DESIGN.md §5: one move off an overloaded host at once, a few moves when the cluster has been
- * uneven for a while. A container that it has moved rests: for minutes from the overload lane, for
- * hours from the balance lane, twice as long each time, and does not go back meanwhile. */
+ * one move off each overloaded host, the sooner the hotter it is, and a few moves when the cluster
+ * has been uneven for a while (docs/decisions/0011). A container that it has moved rests: for
+ * minutes from the overload lane, for hours from the balance lane, twice as long each time, and
+ * does not go back meanwhile. */
 #ifndef DROVER_COORDINATOR_BALANCE_H
 #define DROVER_COORDINATOR_BALANCE_H
 
@@ -13,6 +14,7 @@
 
 struct core;
 struct drain;
+struct options;
 
 enum balance_mode { BALANCE_off, BALANCE_suggest, BALANCE_auto };
 
@@ -34,6 +36,8 @@ struct rest {
 struct balance {
 	enum balance_mode mode;
 	uint64_t every_ms, next_ms; /* between looks, monotonic */
+	struct plan_limits limits;
+	double patience; /* node.hot_excess from which a host is relieved */
 	unsigned uneven_ticks;
 	struct rest *rests;
 	size_t n_rests;
@@ -56,6 +60,9 @@ enum plan_quiet balance_propose(struct core *c, const struct balance_wish *wish,
 const char *balance_quiet_text(enum plan_quiet quiet);
 bool balance_by_parse(const char *word, enum balance_by *ret);
 bool balance_mode_parse(const char *word, enum balance_mode *ret);
+
+/* Takes the mode, the interval and the limits of [balance]; NULL: off, with the defaults. */
+void balance_configure(struct balance *balance, const struct options *options);
 
 /* Time has passed: suggests or acts, as the mode says. */
 void balance_tick(struct core *c);

@@ -45,6 +45,13 @@ static bool takes_part(const struct node *node)
 	return node->enrolled && node->caps && node->beat && node->load_known;
 }
 
+/* Who asks for a rebalance wants it now. */
+static bool is_brief(const struct picture *p, const struct node *node)
+{
+	/* Sums of parts that are not exact: what is meant to be enough is. */
+	return p->wish.rested && node->hot_excess < p->c->balance.patience - 1e-6;
+}
+
 static void add_host(struct picture *p, const struct node *node)
 {
 	const struct msg_beat *beat = node->beat->beat;
@@ -53,7 +60,8 @@ static void add_host(struct picture *p, const struct node *node)
 
 	p->node[i] = node;
 	p->host_flags[i] = (node->state == NODE_up ? PLAN_HOST_up : 0) |
-			   (node->cordoned ? PLAN_HOST_cordoned : 0);
+			   (node->cordoned ? PLAN_HOST_cordoned : 0) |
+			   (is_brief(p, node) ? PLAN_HOST_briefly : 0);
 	p->capacity[RESOURCE_cpu][i] = (beat->cpus ? beat->cpus : 1) * 1000;
 	p->capacity[RESOURCE_mem][i] = total;
 	p->capacity[RESOURCE_io][i] = p->capacity[RESOURCE_net][i] = (uint64_t)SCALE;
@@ -218,8 +226,8 @@ static void add_item(const struct picture *p, const struct plan_move *move, stru
 enum plan_quiet balance_propose(struct core *c, const struct balance_wish *wish,
 				struct drain *drain)
 {
-	struct plan_limits limits = plan_limits;
-	unsigned ticks = wish->held ? c->balance.uneven_ticks : plan_limits.hold;
+	struct plan_limits limits = c->balance.limits;
+	unsigned ticks = wish->held ? c->balance.uneven_ticks : limits.hold;
 	struct picture picture;
 	enum plan_quiet quiet;
 	struct plan plan;

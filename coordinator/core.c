@@ -21,11 +21,7 @@ struct core *core_new(const struct core_config *config)
 
 	c->config = *config;
 	nodes_init(&c->nodes, config->interval_ms);
-	if (config->options) {
-		balance_mode_parse(options_str(config->options, OPT_coordinator_rebalance),
-				   &c->balance.mode);
-		c->balance.every_ms = options_u64(config->options, OPT_coordinator_rebalance_every);
-	}
+	balance_configure(&c->balance, config->options);
 	return c;
 }
 

@@ -64,6 +64,7 @@ struct node {
 	char address[NODE_ADDRESS_SIZE]; /* for peers' SSH */
 	uint16_t ssh_port;
 	bool maintenance;  /* it was evacuated, or is being so */
+	double hot_excess; /* above the overload limit, summed over the looks of balance.c */
 	bool left;         /* said bye: more words of that process are late ones */
 	uint64_t heard_ms; /* its last word */
 	uint64_t since_ms; /* in this state */

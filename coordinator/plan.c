@@ -318,7 +318,7 @@ struct plan_evenness plan_evenness_of(const struct plan_state *s, const uint8_t 
 	if (n > 1 && sum > 0) {
 		double mean = sum / n, variance = squares / n - mean * mean;
 
-		e.imbalance = sqrt(variance > 0 ? variance : 0) / mean / sqrt(n - 1);
+		e.imbalance = sqrt(variance > 0 ? variance : 0) / mean;
 	}
 	return e;
 }

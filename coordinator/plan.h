@@ -43,6 +43,8 @@ const char *plan_code_text(enum plan_code code);
 enum plan_host_flag {
 	PLAN_HOST_up = 1,
 	PLAN_HOST_cordoned = 2, /* no target */
+	PLAN_HOST_briefly =
+		4, /* overloaded, but not for long enough: the overload lane lets it be */
 };
 
 enum plan_ct_flag {
@@ -94,7 +96,7 @@ struct plan_stay {
 /* Of hosts that are up and hold or may hold guests: the drained ones are left out. */
 struct plan_evenness {
 	double hottest;   /* the largest hot: a host's fullest resource, 0..1 and above */
-	double imbalance; /* CV(hot) / sqrt(n - 1): 0 even, 1 all on one host */
+	double imbalance; /* coefficient of variation: standard deviation of hot over its mean */
 };
 
 struct plan {
@@ -118,14 +120,17 @@ enum plan_quiet {
 	PLAN_QUIET_candidate, /* nothing that may move would help */
 };
 
-/* The figures of DESIGN.md §5; plan_limits has them. */
+/* What they are, and why: docs/decisions/0011. plan_limits has the defaults of [balance]. */
 struct plan_limits {
 	double overload;  /* a host's hot from which the overload lane acts */
-	double comfort;   /* and below which all hosts may stay uneven */
+	double relief;    /* so far below it is cool enough: cooling further is worth nothing, and
+			     no target comes nearer */
+	double saturated; /* a host as hot as this may give to any that stays below overload */
+	double comfort;   /* hot below which all hosts may stay uneven */
 	double imbalance; /* from which the balance lane acts */
 	double gain;      /* of the imbalance, that a whole balance plan must bring */
 	unsigned hold;    /* ticks that it must have lasted */
-	uint32_t moves;   /* at most, of the balance lane; the overload lane makes one */
+	uint32_t moves;   /* at most, of one tick; the overload lane makes one a host */
 };
 
 extern const struct plan_limits plan_limits;

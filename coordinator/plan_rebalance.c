@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * A rebalance's tick, two lanes (DESIGN.md §5). Overload: the hottest host gives away the one
- * container that cools it most for what its move costs, to where it is cool. Balance: when the
- * cluster has been uneven for long enough and somebody feels it, a few such moves, or none when all
- * of them together would gain too little. What waits to be asked again, cooldowns and evacuations
- * are the caller's. */
+ * A rebalance's tick, two lanes (docs/decisions/0011). Overload: each of the hottest hosts gives
+ * away the one container that cools it most for what its move costs, to where it is cool. Balance:
+ * when the cluster has been uneven for long enough and somebody feels it, a few such moves, or none
+ * when all of them together would gain too little. What waits to be asked again, cooldowns and
+ * evacuations are the caller's. */
 #include "coordinator/plan_impl.h"
 
 #include "base/mem.h"
@@ -13,13 +13,16 @@
 
 #define TRIED 4 /* of a host's containers, those that cool it most for their cost */
 #define LEAST_GAIN 1e-6
+#define MOVE_BYTES (4.0 * (1u << 30)) /* freezing somebody is as dear as copying this much */
 
 const struct plan_limits plan_limits = {
 	.overload = 0.85,
+	.relief = 0.10,
+	.saturated = 0.95,
 	.comfort = 0.65,
-	.imbalance = 0.20,
+	.imbalance = 0.30,
 	.gain = 0.10,
-	.hold = 3,
+	.hold = 30,
 	.moves = 3,
 };
 
@@ -82,7 +85,7 @@ static void top_changed(struct balance *b, bool remove)
 struct candidate {
 	struct plan_unit unit;
 	uint32_t container;
-	double worth; /* what its host cools by, for each byte that moves */
+	double worth; /* what its host cools by, as far as it matters, for each byte that moves */
 };
 
 static bool may_move(const struct balance *b, uint32_t c)
@@ -94,14 +97,19 @@ static bool may_move(const struct balance *b, uint32_t c)
 	       !(in->ct.together && in->ct.together[c] < in->n_containers);
 }
 
-/* A move costs its memory and something fixed. */
 static double cost_of(const struct plan_unit *u)
 {
-	return u->size[RESOURCE_mem] + (double)(256 << 20);
+	return u->size[RESOURCE_mem] + MOVE_BYTES;
 }
 
+/* What a move off a host is for: to cool it to `enough`, on a target that stays below `below`. */
+struct goal {
+	double enough, below;
+};
+
 /* The best TRIED of a host, best first. */
-static size_t find_candidates(const struct balance *b, uint32_t host, struct candidate *best)
+static size_t find_candidates(const struct balance *b, uint32_t host, double enough,
+			      struct candidate *best)
 {
 	size_t n = 0;
 
@@ -112,8 +120,9 @@ static size_t find_candidates(const struct balance *b, uint32_t host, struct can
 		if (!may_move(b, c.container))
 			continue;
 		plan_unit_init(&b->s, &b->guests.v[k], 1, &c.unit);
-		c.worth = (b->hot[host] - plan_hot_with(&b->s, host, c.unit.size, -1)) /
-			  cost_of(&c.unit);
+		c.worth =
+			(b->hot[host] - fmax(enough, plan_hot_with(&b->s, host, c.unit.size, -1))) /
+			cost_of(&c.unit);
 		if (c.worth <= 0)
 			continue;
 		for (at = n; at > 0 && best[at - 1].worth < c.worth; at--)
@@ -126,16 +135,17 @@ static size_t find_candidates(const struct balance *b, uint32_t host, struct can
 	return n;
 }
 
-/* Moves the best of them whose target stays cooler than the host is now. */
-static bool move_one(struct balance *b, uint32_t host, enum plan_code why, struct plan *plan)
+/* Moves the best of them whose target stays cool enough. */
+static bool move_one(struct balance *b, uint32_t host, struct goal goal, enum plan_code why,
+		     struct plan *plan)
 {
 	struct candidate best[TRIED], *chosen = NULL;
-	size_t n = find_candidates(b, host, best);
+	size_t n = find_candidates(b, host, goal.enough, best);
 	double most = 0;
 	uint32_t to = PLAN_NONE;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t target = plan_best(&b->s, &best[i].unit, b->hot[host] - LEAST_GAIN);
+		uint32_t target = plan_best(&b->s, &best[i].unit, goal.below);
 		double worth;
 
 		if (target == PLAN_NONE)
@@ -159,11 +169,22 @@ static bool move_one(struct balance *b, uint32_t host, enum plan_code why, struc
 
 /* --- the lanes --- */
 
+/* A target that came near the limit would be the next one to be relieved. */
+static struct goal relief_of(const struct plan_limits *limits, double hot)
+{
+	double cool = limits->overload - limits->relief;
+
+	return (struct goal){cool, hot >= limits->saturated ? limits->overload : cool};
+}
+
 static void relieve(struct balance *b, const struct plan_limits *limits, struct plan *plan)
 {
-	while (b->n_heap && b->hot[b->heap[0]] >= limits->overload) {
-		if (move_one(b, b->heap[0], PLAN_overload, plan))
-			return;
+	while (b->n_heap && plan->n_moves < limits->moves &&
+	       b->hot[b->heap[0]] >= limits->overload) {
+		uint32_t top = b->heap[0];
+
+		if (!(b->in->host.flags[top] & PLAN_HOST_briefly))
+			move_one(b, top, relief_of(limits, b->hot[top]), PLAN_overload, plan);
 		top_changed(b, true);
 	}
 }
@@ -181,7 +202,8 @@ static void even_out(struct balance *b, const struct plan_limits *limits, struct
 		}
 		if (hot < limits->comfort)
 			return;
-		top_changed(b, !move_one(b, top, PLAN_balance, plan));
+		top_changed(b, !move_one(b, top, (struct goal){0, hot - LEAST_GAIN}, PLAN_balance,
+					 plan));
 	}
 }
 

@@ -453,10 +453,51 @@ static void an_overloaded_host_gives_one_away(void **state)
 	plan_free(&rig.plan);
 }
 
-static void unevenness_is_borne_for_a_while_then_evened_out(void **state)
+/* A small one and a large one that cost nearly the same: cooling by more than is needed is worth
+ * nothing, and a target that would come near the limit is none. */
+static void relief_goes_as_far_as_it_has_to(void **state)
 {
 	struct rig rig;
 	unsigned ticks = 0;
+
+	(void)state;
+	rig_init(&rig, 3);
+	rig_ct(&rig, 0, 3000, 9 * GIB / 8); /* 88 % with the other: both would do */
+	rig_ct(&rig, 0, 520, GIB);
+	assert_int_equal(rig_rebalance(&rig, &ticks), PLAN_QUIET_moves);
+	assert_int_equal(rig.plan.n_moves, 1);
+	assert_int_equal(rig.plan.moves[0].container, 1);
+	rig.load[RESOURCE_cpu][1] = rig.load[RESOURCE_cpu][2] = 2800; /* 83 % with the small one */
+	assert_int_equal(rig_rebalance(&rig, &ticks), PLAN_QUIET_candidate);
+	rig.load[RESOURCE_cpu][0] = 4000; /* nothing left: then that will do */
+	assert_int_equal(rig_rebalance(&rig, &ticks), PLAN_QUIET_moves);
+	assert_int_equal(rig.plan.moves[0].container, 1);
+	rig.host_flags[0] |= PLAN_HOST_briefly;
+	assert_int_equal(rig_rebalance(&rig, &ticks), PLAN_QUIET_candidate);
+	plan_free(&rig.plan);
+}
+
+static void each_overloaded_host_gives_one_away(void **state)
+{
+	struct rig rig;
+	unsigned ticks = 0;
+
+	(void)state;
+	rig_init(&rig, 4);
+	for (uint32_t h = 0; h < 2; h++)
+		for (int i = 0; i < 6; i++)
+			rig_ct(&rig, h, 600, GIB);
+	assert_int_equal(rig_rebalance(&rig, &ticks), PLAN_QUIET_moves);
+	assert_int_equal(rig.plan.n_moves, 2);
+	assert_int_not_equal(rig.plan.moves[0].from, rig.plan.moves[1].from);
+	assert_feasible(&rig);
+	plan_free(&rig.plan);
+}
+
+static void unevenness_is_borne_for_a_while_then_evened_out(void **state)
+{
+	struct rig rig;
+	unsigned ticks = plan_limits.hold - 3;
 
 	(void)state;
 	rig_init(&rig, 4);
@@ -481,7 +522,7 @@ static void unevenness_is_borne_for_a_while_then_evened_out(void **state)
 static void a_plan_that_gains_too_little_is_none(void **state)
 {
 	struct rig rig;
-	unsigned ticks = 2;
+	unsigned ticks = plan_limits.hold - 1;
 
 	(void)state;
 	rig_init(&rig, 3);
@@ -526,6 +567,8 @@ int main(void)
 		cmocka_unit_test(room_is_made_by_what_the_plan_itself_has_placed),
 		cmocka_unit_test(small_cases_are_as_good_as_trying_everything),
 		cmocka_unit_test(an_overloaded_host_gives_one_away),
+		cmocka_unit_test(relief_goes_as_far_as_it_has_to),
+		cmocka_unit_test(each_overloaded_host_gives_one_away),
 		cmocka_unit_test(unevenness_is_borne_for_a_while_then_evened_out),
 		cmocka_unit_test(a_plan_that_gains_too_little_is_none),
 		cmocka_unit_test(the_same_picture_gives_the_same_plan),

@@ -287,6 +287,12 @@
 	  "Its files would be overwritten: this cannot be skipped.")
 
 #define CODES_PATH(X) \
+	X(cold_start, "E-COLD-START", host, src, none, "", \
+	  "it was stopped for a cold move and does not start again at its source", \
+	  "its files are where they were: mend the cause and start it there", \
+	  "web was stopped on alpha and does not start again: runc create: no such file or directory", \
+	  "The move failed after the container had been stopped. Its host has tried to start it from its bundle three " \
+	  "times. It runs nowhere; nothing of it is lost but what it had in memory when it was told to stop.") \
 	X(ssh, "E-SSH", host, path, move, "", \
 	  "the source cannot log in at the target", \
 	  "check sshd on the target and the roster's ssh keys", \

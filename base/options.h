@@ -46,6 +46,7 @@
 	X(worker,      bridge,        name,  "br0",                 0, 15,   "bridge that containers' veths are plugged into") \
 	X(worker,      runtimes,      list,  "runc,crun",           0, 255,  "runtimes to look for, in this order") \
 	X(worker,      hold,          ms,    "60s",                 1000, 3600000, "a held source thaws by itself after this") \
+	X(worker,      stop_timeout,  ms,    "10s",                 100, 3600000, "a container that is stopped for a cold move is killed after this") \
 	X(worker,      criu,          path,  "/usr/sbin/criu",      0, 4095, "the criu program") \
 	X(worker,      labels,        list,  "",                    0, 1023, "key=value labels of this host") \
 	X(worker,      headroom,      u64,   "0",                   0, 99,   "memory kept free here, percent of the total; 0: coordinator.headroom") \

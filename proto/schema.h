@@ -247,7 +247,8 @@
 	F(str, 26, operator, 63)       /* force: who has signed it, proto/force.h */ \
 	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \
 	F(u64, 28, offset)             /* log: from this byte on */ \
-	F(u64, 32, max_downtime_ms)    /* kept in a job's working set; 0 = what its policy says */
+	F(u64, 32, max_downtime_ms)    /* kept in a job's working set; 0 = what its policy says */ \
+	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started */
 
 #define MSG_ack(F) \
 	F(str, 1, migration, 26) \

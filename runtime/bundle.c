@@ -9,7 +9,9 @@
 #include "base/str.h"
 #include "runtime/json.h"
 
+#include <signal.h>
 #include <string.h>
+#include <strings.h>
 
 #define LABEL_PREFIX "drover."
 
@@ -138,8 +140,23 @@ static void read_devices(const json_t *linux_, struct bundle *b)
 	}
 }
 
+int bundle_signal(const char *text)
+{
+	uint64_t number;
+
+	if (str_u64(text, 1, SIGRTMAX, &number))
+		return (int)number;
+	if (strncasecmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (int i = 1; i < NSIG; i++)
+		if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), text) == 0)
+			return i;
+	return 0;
+}
+
 static void read_annotations(json_t *annotations, struct bundle *b)
 {
+	const char *signal = json_text(annotations, "org.opencontainers.image.stopSignal");
 	const char *key;
 	json_t *value;
 
@@ -155,6 +172,10 @@ static void read_annotations(json_t *annotations, struct bundle *b)
 		}
 		b->labels[b->n_labels++] = str_new("%s=%s", key + strlen(LABEL_PREFIX), text);
 	}
+	if (signal)
+		b->stop_signal = bundle_signal(signal);
+	if (!b->stop_signal)
+		b->stop_signal = SIGTERM;
 	b->criu_config = dup_text(annotations, "org.criu.config");
 	b->image = dup_text(annotations, LABEL_PREFIX "image");
 	if (!b->image)

@@ -57,6 +57,8 @@ struct bundle {
 	bool hooks;        /* some hook is configured */
 	char *criu_config; /* annotation org.criu.config */
 	char *image;       /* annotation drover.image or org.opencontainers.image.ref.name */
+	int stop_signal;   /* annotation org.opencontainers.image.stopSignal (image-spec), else
+			      SIGTERM */
 	bool cut;          /* a list had more items than fit */
 };
 
@@ -65,6 +67,9 @@ struct bundle {
 int bundle_read(const char *dir, struct bundle *ret, struct err *err);
 void bundle_done(struct bundle *bundle);
 #define auto_bundle __attribute__((cleanup(bundle_done)))
+
+/* A signal by its name, with or without SIG, or its number; 0 when it is none. */
+int bundle_signal(const char *text);
 
 enum rootfs_kind { ROOTFS_PLAIN, ROOTFS_OVERLAY };
 

@@ -18,6 +18,7 @@ struct oci_words {
 
 #define OP(name) (1u << RUNTIME_##name)
 #define BOTH (OP(CHECKPOINT) | OP(RESTORE))
+#define COMES (OP(RESTORE) | OP(CREATE))
 
 enum option_kind { OPTION_FLAG, OPTION_PATH, OPTION_PARENT };
 
@@ -39,8 +40,8 @@ static const struct option_row option_rows[] = {
 	ROW(BOTH,           "--tcp-established", FLAG,   tcp_established),
 	ROW(BOTH,           "--file-locks",      FLAG,   file_locks),
 	ROW(BOTH,           "--ext-unix-sk",     FLAG,   ext_unix_sk),
-	ROW(OP(RESTORE),    "--bundle",          PATH,   bundle),
-	ROW(OP(RESTORE),    "--pid-file",        PATH,   pid_file),
+	ROW(COMES,          "--bundle",          PATH,   bundle),
+	ROW(COMES,          "--pid-file",        PATH,   pid_file),
 	ROW(OP(RESTORE),    "--detach",          FLAG,   detach),
 	ROW(OP(DELETE),     "--force",           FLAG,   force),
 };
@@ -48,6 +49,7 @@ static const struct option_row option_rows[] = {
 static const char *const op_words[RUNTIME_OPS] = {
 	[RUNTIME_VERSION] = "--version", [RUNTIME_LIST] = "list",       [RUNTIME_STATE] = "state",
 	[RUNTIME_CHECKPOINT] = "checkpoint", [RUNTIME_RESTORE] = "restore", [RUNTIME_PAUSE] = "pause",
+	[RUNTIME_CREATE] = "create",     [RUNTIME_START] = "start",
 	[RUNTIME_RESUME] = "resume",     [RUNTIME_KILL] = "kill",       [RUNTIME_DELETE] = "delete",
 };
 /* clang-format on */

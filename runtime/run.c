@@ -105,7 +105,7 @@ static int open_stream(struct run *run, struct stream *s, int *child)
 
 static int open_stdio(struct run *run, const struct run_spec *spec, int stdio[3])
 {
-	bool discard = spec->detached_output || !spec->stdout_max;
+	bool discard = spec->detached_output || spec->no_output || !spec->stdout_max;
 
 	stdio[0] = spec->stdin_data && !spec->detached_output
 			   ? memfd_with("drover-input", spec->stdin_data, spec->stdin_len)
@@ -118,6 +118,8 @@ static int open_stdio(struct run *run, const struct run_spec *spec, int stdio[3]
 		return -1;
 	if (stdio[1] < 0)
 		return -1;
+	if (spec->no_output)
+		return (stdio[2] = open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0 ? -1 : 0;
 	if (!spec->detached_output)
 		return open_stream(run, &run->err, &stdio[2]);
 	run->err_file = memfd_with("drover-stderr", "", 0);

@@ -59,6 +59,9 @@ struct run_spec {
 	/* For `restore --detach`: what the child leaves running must not hold our pipes. stdin and
 	 * stdout are /dev/null, stderr is an unlinked file that is read when the child is over. */
 	bool detached_output;
+	/* For `create`: a container that is started so has our child's stdio for good, so it is
+	 * /dev/null, all three. */
+	bool no_output;
 };
 
 struct run_result {

@@ -38,6 +38,7 @@ struct run_spec runtime_spec(enum runtime_op op, const struct run_argv *argv, ui
 		.cgroup = acts ? RUN_CGROUP : NULL,
 		.new_session = acts,
 		.detached_output = op == RUNTIME_RESTORE,
+		.no_output = op == RUNTIME_CREATE,
 		.stdout_max = acts ? 0 : QUERY_MAX,
 	};
 }

@@ -17,6 +17,8 @@ enum runtime_op {
 	RUNTIME_STATE,
 	RUNTIME_CHECKPOINT,
 	RUNTIME_RESTORE,
+	RUNTIME_CREATE,
+	RUNTIME_START,
 	RUNTIME_PAUSE,
 	RUNTIME_RESUME,
 	RUNTIME_KILL,
@@ -86,8 +88,8 @@ const struct runtime_driver *runtime_find(const char *name);
 const struct runtime_driver *runtime_at(size_t i);
 
 /* What run_start gets for an operation beyond the argv: checkpoint and restore run in RUN_CGROUP
- * and their own session, restore with detached output, queries with stdout_max. argv is borrowed.
- */
+ * and their own session, restore with detached output, create with none (its log is the only word
+ * of it), queries with stdout_max. argv is borrowed. */
 struct run_spec runtime_spec(enum runtime_op op, const struct run_argv *argv, uint64_t timeout_ms);
 
 /* Asks and waits: version, list, state of one container. For start-up, capabilities and tests. root

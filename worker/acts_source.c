@@ -174,6 +174,8 @@ static void add_trees(struct run_argv *argv, const struct mig *m)
 		argv_addf(argv, "rootfs=%s", fs->path);
 	}
 	argv_add(argv, "--meta");
+	argv_addf(argv, "mode=%s", m->row.cold ? "cold" : "live");
+	argv_add(argv, "--meta");
 	argv_addf(argv, "kind=%s", fs->kind == ROOTFS_OVERLAY ? "overlay" : "plain");
 	argv_add(argv, "--meta");
 	argv_addf(argv, "rootfs=%s", fs->path);
@@ -201,7 +203,7 @@ static void add_pids(struct run_argv *argv, const struct mig *m)
 
 /* Starts the reader and hands its other end to the sender; the pass is over when the sender says
  * so. */
-static int begin_pass(struct executor *x, struct mig *m, bool final, struct err *err)
+int source_pass(struct executor *x, struct mig *m, bool final, struct err *err)
 {
 	struct wire_out out = {.kind = WIRE_PASS, .final_pass = final};
 	auto_argv struct run_argv argv = {0};
@@ -224,7 +226,7 @@ static int begin_pass(struct executor *x, struct mig *m, bool final, struct err 
 		mig_images_dir(x, m, images);
 		argv_add(&argv, "--images");
 		argv_add(&argv, images);
-	} else {
+	} else if (!m->row.cold) {
 		argv_add(&argv, "--memory");
 	}
 	add_pids(&argv, m);
@@ -276,7 +278,7 @@ static int begin_sync(struct executor *x, struct mig *m, struct err *err)
 	str_copy(out.migration, sizeof(out.migration), m->row.migration);
 	memcpy(out.ticket, m->ask.ticket, sizeof(out.ticket));
 	rc = exec_tell(x, &out, NULL, -1, err);
-	return rc ? rc : begin_pass(x, m, false, err);
+	return rc ? rc : source_pass(x, m, false, err);
 }
 
 /* --- hold --- */
@@ -313,8 +315,8 @@ static int begin_freeze(struct executor *x, struct mig *m, struct err *err)
 	return rc;
 }
 
-static int make_image_dirs(struct executor *x, struct mig *m, char *images, char *work,
-			   struct err *err)
+int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX],
+		      char work[PATH_MAX], struct err *err)
 {
 	char staging[PATH_MAX];
 	int rc;
@@ -340,7 +342,7 @@ static int begin_dump(struct executor *x, struct mig *m, struct err *err)
 	};
 	auto_argv struct run_argv argv = {0};
 	struct run_spec spec;
-	int rc = make_image_dirs(x, m, images, work, err);
+	int rc = source_image_dirs(x, m, images, work, err);
 
 	if (!rc)
 		rc = driver->argv(driver, RUNTIME_CHECKPOINT, &request, &argv, err);
@@ -388,7 +390,7 @@ static int event_dump(struct executor *x, struct mig *m, struct err *err)
 static int begin_send(struct executor *x, struct mig *m, struct err *err)
 {
 	m->has_digest = false;
-	return begin_pass(x, m, true, err);
+	return source_pass(x, m, true, err);
 }
 
 static int event_send(struct executor *x, struct mig *m, struct err *err)
@@ -434,7 +436,7 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 
 /* A container that ended while it was held (killed, or its host was restarted) does not go on at
  * the source: the row keeps that, and every answer tells it. */
-static void note_gone(struct executor *x, struct mig *m)
+void source_gone(struct executor *x, struct mig *m)
 {
 	log_err("the container ended while it was held\tmigration=%s container=%s node=%s",
 		m->row.migration, m->row.container, x->self);
@@ -451,7 +453,7 @@ static int begin_thaw(struct executor *x, struct mig *m, struct err *err)
 	if (rc && rc != -ERR_nosuch)
 		return rc;
 	if (rc || cgroup_pids(&cgroup, NULL, 0) == 0) {
-		note_gone(x, m);
+		source_gone(x, m);
 		return 0;
 	}
 	if (freezer_is_frozen(&cgroup) == 1) {

@@ -208,6 +208,18 @@ static int mount_rootfs(struct executor *x, struct mig *m, const char *metas, st
 	return rc ? rc : rootfs_mount(&fs, err);
 }
 
+/* A payload without memory is nothing to restore, and one with memory is not to be forgotten. */
+static int check_mode(const struct mig *m, const char *metas, struct err *err)
+{
+	char mode[16] = "live";
+
+	meta(metas, "mode", mode, sizeof(mode));
+	if (str_eq(mode, m->row.cold ? "cold" : "live"))
+		return 0;
+	return fail(err, ERR_protocol, "the payload is that of a %s move, and a %s one was asked",
+		    mode, m->row.cold ? "cold" : "live");
+}
+
 static int event_unpack(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc;
@@ -215,6 +227,8 @@ static int event_unpack(struct executor *x, struct mig *m, struct err *err)
 	if (!run_step(m->child, clock_mono_ms()))
 		return 1;
 	rc = run_check(run_result(m->child), "unpack", err);
+	if (!rc)
+		rc = check_mode(m, run_result(m->child)->out, err);
 	if (!rc)
 		rc = mount_rootfs(x, m, run_result(m->child)->out, err);
 	run_free(&m->child);

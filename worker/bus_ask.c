@@ -177,6 +177,7 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->rounds = ask->rounds;
 	to->offset = ask->offset;
 	to->peer_port = (uint32_t)ask->peer_port;
+	to->cold = str_eq(ask->mode, "cold");
 	rc = texts(ask, to, err);
 	if (!rc)
 		rc = texts_of(&ask->skip, to->skip[0], WIRE_SKIPS, sizeof(to->skip[0]), &skips,

@@ -26,7 +26,7 @@ struct mig *mig_new(struct executor *x, const struct handover_row *row)
 	struct mig *m = mem_new_of(struct mig);
 
 	m->row = *row;
-	m->hook_listen = m->hook = -1;
+	m->hook_listen = m->hook = m->init = -1;
 	m->next = x->migs;
 	x->migs = m;
 	return m;
@@ -45,12 +45,21 @@ void mig_drop(struct executor *x, struct mig *m)
 		close(m->hook);
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
+	mig_unwatch(m);
 	for (size_t i = 0; i < m->n_given; i++)
 		free(m->given[i].body);
 	bundle_done(&m->bundle);
 	scratch_done(&m->scratch);
 	free(m->queued);
 	free(m);
+}
+
+void mig_unwatch(struct mig *m)
+{
+	if (m->init >= 0)
+		close(m->init);
+	m->init = -1;
+	m->act_deadline_ms = 0;
 }
 
 enum handover_act mig_act(const struct mig *m)
@@ -60,9 +69,12 @@ enum handover_act mig_act(const struct mig *m)
 
 static const struct act *act_of(const struct mig *m)
 {
-	const struct act *table = m->row.side == SIDE_source ? acts_source : acts_target;
+	bool source = m->row.side == SIDE_source;
+	const struct act *cold = source ? acts_source_cold : acts_target_cold;
+	const struct act *live = source ? acts_source : acts_target;
+	enum handover_act act = mig_act(m);
 
-	return &table[mig_act(m)];
+	return m->row.cold && cold[act].begin ? &cold[act] : &live[act];
 }
 
 /* --- answers --- */
@@ -193,13 +205,14 @@ static void at_point(const char *what, const char *moment)
 }
 
 /* When this host gives up waiting in a state, CLOCK_BOOTTIME; 0 = never. */
-static uint64_t give_up_at(const struct executor *x, uint8_t state)
+static uint64_t give_up_at(const struct executor *x, const struct mig *m)
 {
 	uint64_t hold_ms = options_u64(x->options, OPT_worker_hold);
+	uint64_t stop_ms = m->row.cold ? options_u64(x->options, OPT_worker_stop_timeout) : 0;
 
-	switch (state) {
+	switch (m->row.state) {
 	case HANDOVER_held:
-		return clock_boot_ms() + hold_ms;
+		return clock_boot_ms() + hold_ms + stop_ms;
 	case HANDOVER_prepared: /* refusing is always safe, and a RELEASED source waits for it */
 		return clock_boot_ms() + 2 * hold_ms;
 	case HANDOVER_reserved:
@@ -221,7 +234,7 @@ static int record(struct executor *x, struct mig *m, uint8_t state, struct err *
 	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
 	m->row.gave_up |= handover_gives_up(m->plan);
 	m->row.forced |= handover_forces(m->plan);
-	m->row.hold_until_boot_ms = give_up_at(x, state);
+	m->row.hold_until_boot_ms = give_up_at(x, m);
 	at_point(handover_state_name(state), "record");
 	rc = journal_append(x->journal, &m->row, err);
 	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
@@ -288,6 +301,7 @@ static bool fall_back(struct executor *x, struct mig *m, const struct err *why)
 	if (m->child && act_of(m)->stop)
 		act_of(m)->stop(x, m);
 	run_free(&m->child);
+	mig_unwatch(m);
 	log_warn("%s: %s failed: %s\tmigration=%s container=%s node=%s", m->plan->name,
 		 handover_act_name(mig_act(m)), why->text, m->row.migration, m->row.container,
 		 x->self);
@@ -479,7 +493,7 @@ static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *
 	*m->queued = *ask;
 	acknowledge(x, ask);
 	if (act == ACT_sync || act == ACT_dump || act == ACT_send || act == ACT_unpack ||
-	    act == ACT_arm) {
+	    act == ACT_arm || (act == ACT_freeze && m->row.cold)) {
 		fail(&err, ERR_canceled, "%s was broken off: %s", m->plan->name,
 		     ask->reason[0] ? ask->reason : "asked by the coordinator");
 		mig_fail(x, m, &err);
@@ -580,6 +594,12 @@ static bool takes_hold(uint32_t step)
 	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm;
 }
 
+/* Up to the first freeze, and to what is armed, a coordinator may still step down to a cold move. */
+static bool begins_something(uint32_t step)
+{
+	return step == STEP_check || takes_hold(step);
+}
+
 static int admit(struct executor *x, const struct wire_ask *ask, const struct mig *m,
 		 struct err *err)
 {
@@ -636,6 +656,8 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 		m->row.epoch = ask->epoch;
 	if (!ask->direct)
 		m->row.term = ask->term;
+	if (begins_something(ask->step))
+		m->row.cold = ask->cold;
 	if (ask->step == STEP_check && m->row.side == SIDE_source)
 		str_copy(m->row.peer, sizeof(m->row.peer), ask->target); /* the next candidate */
 	m->ask = *ask;

@@ -24,9 +24,7 @@
 #include <sys/stat.h>
 
 #define POLL_MAX 1024
-#define CMDLINE_MAX 16384
-#define DUMP_WAIT_MS 10000
-#define DUMP_END_MS 2000
+#define UNDO_LIMIT_MS 30000
 
 /* --- directories --- */
 
@@ -77,7 +75,7 @@ int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd
 	return 0;
 }
 
-static void on_progress(struct executor *x, struct mig *m, const struct wire_sent *sent)
+void exec_progress(struct executor *x, struct mig *m, const struct wire_sent *sent)
 {
 	struct msg_progress p = {.migration = m->row.migration,
 				 .step = m->ask.step,
@@ -134,7 +132,7 @@ static void on_sent(struct executor *x, struct wire_sent *sent)
 	if (!m || m->row.side != SIDE_source)
 		return;
 	if (sent->what == WIRE_SEND_PROGRESS) {
-		on_progress(x, m, sent);
+		exec_progress(x, m, sent);
 		return;
 	}
 	if (sent->what == WIRE_SEND_FAILED || sent->code) {
@@ -145,7 +143,8 @@ static void on_sent(struct executor *x, struct wire_sent *sent)
 				      "another target");
 		}
 		m->sender_open = m->passing = false;
-		if (mig_act(m) == ACT_sync || mig_act(m) == ACT_send || mig_act(m) == ACT_dump)
+		if (mig_act(m) == ACT_sync || mig_act(m) == ACT_send || mig_act(m) == ACT_dump ||
+		    (mig_act(m) == ACT_freeze && m->row.cold))
 			mig_fail(x, m, &err);
 		return;
 	}
@@ -290,6 +289,8 @@ static int next_timeout(const struct executor *x, uint64_t now_ms)
 
 		at = child < at ? child : at;
 		at = restore < at ? restore : at;
+		if (m->act_deadline_ms && m->act_deadline_ms < at)
+			at = m->act_deadline_ms;
 		if (m->row.state == HANDOVER_held && now_ms + 250 < at)
 			at = now_ms + 250; /* CLOCK_BOOTTIME may jump over a suspend */
 	}
@@ -334,6 +335,7 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 
 		if (m->child)
 			n = add_fd(fds, owners, n, run_fd(m->child), m);
+		n = add_fd(fds, owners, n, m->init, m);
 		if (act != ACT_arm && act != ACT_go && !is_armed(m))
 			continue;
 		if (m->restore)
@@ -343,18 +345,25 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 	return n;
 }
 
+static bool still_armed(struct mig *m)
+{
+	struct pollfd ended = {.fd = m->init, .events = POLLIN};
+	char byte;
+
+	if (m->row.cold)
+		return m->init >= 0 && poll(&ended, 1, 0) == 0;
+	return m->hook >= 0 && recv(m->hook, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       errno == EAGAIN && m->restore && !run_step(m->restore, clock_mono_ms());
+}
+
 /* What is armed and dies is refused before anybody counts on it: after RUNNING it would be LOST. */
 static void on_event(struct executor *x, struct mig *m)
 {
-	char byte;
-
 	if (!is_armed(m)) {
 		mig_event(x, m);
 		return;
 	}
-	if ((m->hook >= 0 && recv(m->hook, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	     errno == EAGAIN) &&
-	    (m->restore && !run_step(m->restore, clock_mono_ms())))
+	if (still_armed(m))
 		return;
 	log_warn("the armed container has died\tmigration=%s container=%s node=%s",
 		 m->row.migration, m->row.container, x->self);
@@ -377,6 +386,8 @@ static void loop(struct executor *x, int signals)
 			if (m->child && run_deadline_ms(m->child) <= clock_mono_ms())
 				mig_event(x, m);
 			else if (m->restore && run_deadline_ms(m->restore) <= clock_mono_ms())
+				mig_event(x, m);
+			else if (m->act_deadline_ms && m->act_deadline_ms <= clock_mono_ms())
 				mig_event(x, m);
 		}
 		for (size_t i = 2; i < n; i++)
@@ -431,58 +442,30 @@ static int prepare(struct executor *x, struct err *err)
 	return dirs_user(x->options, &x->uid, &x->gid, err);
 }
 
-static bool is_dump(pid_t pid, const char *staging)
+static uint64_t pending_until(const struct mig *m)
 {
-	auto_free char *text = NULL;
-	char path[64];
-	size_t len;
+	uint64_t child = m->child ? run_deadline_ms(m->child) : UINT64_MAX;
 
-	str_fmt(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	if (getpgid(pid) != pid || file_read(path, CMDLINE_MAX, &text, &len, NULL))
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!text[i])
-			text[i] = ' ';
-	return strstr(text, " checkpoint ") && strstr(text, staging);
+	return m->act_deadline_ms && m->act_deadline_ms < child ? m->act_deadline_ms : child;
 }
 
-static void hold_all(struct executor *x, uint64_t limit_ms)
+/* A container that was told to stop is started again before this worker ends: its next one may
+ * come late. */
+static void end_undoing(struct executor *x)
 {
-	for (struct mig *m = x->migs; m; m = m->next)
-		if (m->row.side == SIDE_source && m->row.state == HANDOVER_held)
-			source_hold(m, limit_ms);
-}
+	uint64_t until = clock_mono_ms() + UNDO_LIMIT_MS, now_ms;
+	struct mig *m = x->migs;
 
-/* It ends by itself in most cases, and with that leaves the container as it found it. */
-static void end_dump(struct executor *x, pid_t pid)
-{
-	auto_close int pidfd = pidfd_open(pid, 0);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	while (m && (now_ms = clock_mono_ms()) < until) {
+		struct pollfd p = {.fd = m->child ? run_fd(m->child) : m->init, .events = POLLIN};
+		uint64_t at = pending_until(m) < until ? pending_until(m) : until;
 
-	log_warn("waiting for a checkpoint whose worker has died\tpid=%d", (int)pid);
-	if (pidfd < 0 || poll(&p, 1, DUMP_WAIT_MS) == 1)
-		return;
-	log_warn("ending it\tpid=%d", (int)pid);
-	hold_all(x, 0);
-	kill(-pid, SIGKILL); /* it leads the group that criu is in */
-	poll(&p, 1, DUMP_END_MS);
-	hold_all(x, DUMP_END_MS);
-}
-
-/* CRIU gives the freezer back as it found it. A checkpoint that outlived the worker which began it
- * found it frozen, and would freeze the container again after it was thawed here, for ever. */
-static void end_dumps(struct executor *x)
-{
-	auto_closedir DIR *proc = opendir("/proc");
-	const struct dirent *e;
-	char staging[PATH_MAX];
-
-	str_fmt(staging, sizeof(staging), "%s/staging/", options_str(x->options, OPT_node_run));
-	while (proc && (e = readdir(proc))) {
-		uint64_t pid;
-
-		if (str_u64(e->d_name, 1, INT_MAX, &pid) && is_dump((pid_t)pid, staging))
-			end_dump(x, (pid_t)pid);
+		if (!m->row.cold || m->row.side != SIDE_source || !m->plan || p.fd < 0) {
+			m = m->next;
+			continue;
+		}
+		poll(&p, 1, at > now_ms ? (int)(at - now_ms) : 0);
+		mig_event(x, m);
 	}
 }
 
@@ -516,13 +499,14 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	}
 	logs_start(x);
 	x->trash = trash_new(options, x->libexec_worker);
-	end_dumps(x);
+	orphans_end(x);
 	facts_start(x);
 	recover_all(x, runs);
 	loop(x, signals);
 	if (x->stopping)
 		facts_bye(x, "told to stop");
 	recover_stop(x);
+	end_undoing(x);
 	lookout_free(&x->lookout);
 	journal_close(&x->journal);
 	dirty_free(&x->dirty);

@@ -16,6 +16,7 @@
 #include "worker/dirty.h"
 #include "worker/handover.h"
 #include "worker/journal.h"
+#include "worker/launch.h"
 #include "worker/proof.h"
 #include "worker/trash.h"
 
@@ -56,6 +57,11 @@ struct mig {
 	bool sender_open;
 	bool passing;             /* a pass is under way in the sender */
 	uint64_t act_deadline_ms; /* of a pending act without a child, 0 = none */
+	int init;                 /* cold: pidfd of the container's first process while it is
+				     waited for: to end (source), or not to (armed target) */
+	uint64_t stop_until_ms;   /* cold: then what was told to stop is killed */
+	enum launch launch;       /* worker/launch.h: what child is doing */
+	unsigned launches;        /* that have failed */
 
 	struct runtime_container container;
 	struct bundle bundle;
@@ -131,14 +137,28 @@ struct act {
 extern const struct act acts_source[ACT_COUNT];
 extern const struct act acts_target[ACT_COUNT];
 
+/* The acts that a cold move does in another way; empty rows: as a live one does them. */
+extern const struct act acts_source_cold[ACT_COUNT];
+extern const struct act acts_target_cold[ACT_COUNT];
+
 /* worker/acts_source.c: freezes the container of a HELD row again, around the end of a checkpoint
  * that is killed; CRIU had thawed it. Waits until it is frozen, limit_ms at most. */
 void source_hold(const struct mig *m, uint64_t limit_ms);
+
+/* Shared by the files of acts. */
+int source_pass(struct executor *x, struct mig *m, bool final, struct err *err);
+int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX],
+		      char work[PATH_MAX], struct err *err);
+/* It ended while it was held, and cannot be set going here again: the row keeps that. */
+void source_gone(struct executor *x, struct mig *m);
 
 /* Directories of one migration. */
 void mig_images_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
 void mig_staging_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
 void mig_tree_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);
+
+/* Tells the coordinator how far a step is. */
+void exec_progress(struct executor *x, struct mig *m, const struct wire_sent *sent);
 
 /* Tells the bus side; fd is passed along when it is ≥ 0 (and stays the caller's). */
 int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd, struct err *err);
@@ -151,6 +171,7 @@ void mig_fail(struct executor *x, struct mig *m, const struct err *why);
 struct mig *mig_find(struct executor *x, const char *migration);
 struct mig *mig_new(struct executor *x, const struct handover_row *row);
 void mig_drop(struct executor *x, struct mig *m);
+void mig_unwatch(struct mig *m); /* nothing of its container is waited for any more */
 /* Whether it holds its container, or still has to undo or delete something of it. */
 bool mig_has_hold(const struct mig *m);
 /* Whether nothing but its undoing may follow, which could not be recorded yet: a hold of an earlier
@@ -175,6 +196,9 @@ void recover_all(struct executor *x, recover_runs *runs);
 void recover_waits(struct executor *x, uint64_t now_ms);
 void recover_stop(struct executor *x); /* the worker ends: what it still holds runs on */
 void recover_told(struct executor *x, const struct told *told);
+
+/* worker/orphans.c: ends checkpoints and creations that outlived the worker which began them. */
+void orphans_end(struct executor *x);
 
 /* worker/facts.c */
 void facts_start(struct executor *x);

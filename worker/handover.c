@@ -60,6 +60,9 @@ static const struct handover_plan force_target = {
 	"force", OPS(REC(running), DO(go), DO(plug), DO(settle)), &lost_target, false};
 /* Died between the word to the hook and the gate: opening it twice is free. */
 static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
+/* A cold move is started again, or found running. */
+static const struct handover_plan restart_target = {
+	"start", OPS(DO(go), DO(plug), DO(settle)), &lost_target, false};
 static const struct handover_plan clean_target = {
 	"clean", OPS(DO(hook_after), DO(clean_target), REC(closed)), NULL, false};
 
@@ -156,6 +159,14 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 	if (side == SIDE_target && state == HANDOVER_running)
 		return same_boot ? &plug_target : &lost_target;
 	return NULL;
+}
+
+/* After another boot the files of one that was not seen to be started may not be whole. */
+const struct handover_plan *handover_recover_cold(const struct handover_row *row, bool same_boot)
+{
+	if (same_boot)
+		return row->ran ? &plug_target : &restart_target;
+	return row->ran ? &restart_target : &lost_target;
 }
 
 const struct handover_plan *handover_abort_plan(void)

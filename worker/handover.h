@@ -74,6 +74,9 @@ struct handover_row {
 	uint8_t gone;    /* source: it ended by itself, or with the host, while it was held */
 	uint8_t gave_up; /* source: its hold is over, none begins under this epoch again */
 	uint8_t forced;  /* an operator gave it to this side without the other's word */
+	uint8_t cold;    /* the container is stopped, moved and started, not frozen and restored */
+	uint8_t told;    /* source, cold: it was told to stop; undoing that means starting it */
+	uint8_t ran;     /* target, cold: it was seen to be started, and its files are durable */
 	struct net_state net;
 };
 
@@ -103,6 +106,10 @@ int handover_plan(enum handover_side side, enum handover_state state, enum step 
  * (it waits for the other side). same_boot: the host has not been restarted since. */
 const struct handover_plan *handover_recover(enum handover_side side, enum handover_state state,
 					     bool same_boot);
+
+/* The same for the RUNNING of a cold move, whose start can be made good: nothing was lost with the
+ * process that was to begin it. */
+const struct handover_plan *handover_recover_cold(const struct handover_row *row, bool same_boot);
 
 /* The plan of a source that gives up by itself (hold deadline, lost sender). */
 const struct handover_plan *handover_abort_plan(void);

@@ -40,21 +40,31 @@ static bool moves_on(const struct executor *x, const struct mig *m)
 	return false;
 }
 
+/* What the journal asks for after a start; NULL: to wait, or nothing. */
+static const struct handover_plan *plan_of(struct executor *x, const struct mig *m,
+					   recover_runs *runs)
+{
+	bool running = m->row.state == HANDOVER_running;
+	bool same_boot = str_eq(m->row.boot_id, x->boot_id);
+
+	if (m->row.settled)
+		return NULL;
+	same_boot = same_boot && (!running || m->row.cold || runs(x, m));
+	if (running && same_boot && moves_on(x, m))
+		return NULL;
+	return running && m->row.cold ? handover_recover_cold(&m->row, same_boot)
+				      : handover_recover(m->row.side, m->row.state, same_boot);
+}
+
 static void recover_some(struct executor *x, recover_runs *runs, bool held)
 {
 	for (struct mig *m = x->migs, *next; m; m = next) {
 		const struct handover_plan *plan;
-		bool same_boot;
 
 		next = m->next;
 		if (is_held(m) != held)
 			continue;
-		same_boot = str_eq(m->row.boot_id, x->boot_id) &&
-			    (m->row.state != HANDOVER_running || runs(x, m));
-		plan = m->row.settled ? NULL
-				      : handover_recover(m->row.side, m->row.state, same_boot);
-		if (m->row.state == HANDOVER_running && same_boot && moves_on(x, m))
-			plan = NULL;
+		plan = plan_of(x, m, runs);
 		log_info("found in the journal\tmigration=%s container=%s state=%s plan=%s",
 			 m->row.migration, m->row.container, handover_state_name(m->row.state),
 			 plan ? plan->name : "none");

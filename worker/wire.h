@@ -80,6 +80,7 @@ struct wire_ask {
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
 	uint8_t has_net;
+	uint8_t cold;   /* it is stopped, moved and started */
 	uint8_t direct; /* the source itself says it, by SSH; terms do not count */
 	struct net_state net;
 	char skip[WIRE_SKIPS][32]; /* names of --skip, "" ends the list early */

@@ -66,6 +66,9 @@ static void requests_become_command_lines(void **state)
 		    .id = "ct", .log = "/l", .image_dir = "/i", .work_dir = "/w", .bundle = "/b",
 		    .pid_file = "/p", .tcp_established = true, .detach = true,
 		    .leave_running = true);
+	assert_line("runc", RUNTIME_CREATE, "runc --log /l create --bundle /b ct", .id = "ct",
+		    .log = "/l", .bundle = "/b", .image_dir = "/i", .detach = true);
+	assert_line("crun", RUNTIME_START, "crun start ct", .id = "ct", .bundle = "/b");
 	assert_line("runc", RUNTIME_PAUSE, "runc pause ct", .id = "ct");
 	assert_line("runc", RUNTIME_RESUME, "runc resume ct", .id = "ct");
 	assert_line("runc", RUNTIME_KILL, "runc kill ct 9", .id = "ct", .signal = 9);

@@ -94,15 +94,20 @@ static const struct command commands[] = {
 	  .more = "Files and memory are copied while the container runs; then it is frozen, the "
 		  "rest is sent, and it goes on at the target with its connections open. Whatever "
 		  "fails before that point, the container stays and runs where it was.\n"
+		  "With --cold it is told to stop (then killed, after worker.stop_timeout), its files "
+		  "are moved, and it is started at the target: what it had in memory is gone, and its "
+		  "clients must connect again. If that fails it is started where it was. A policy "
+		  "with move = cold asks for the same.\n"
 		  "Ctrl-C detaches: the job goes on. It can be followed again or canceled.",
 	  .examples = {
 		{ "drover migrate web", "to the best host" },
 		{ "drover migrate web --to beta", "to this host" },
+		{ "drover migrate web --cold", "stopped, moved and started" },
 		{ "drover migrate web --to beta --detach", "print the job's id and return" },
 		{ "drover migrate web --deadline 30s --json", "one JSON object at the end" } },
 	  .operands = { CTR },
 	  .flags = FLAGS_FORM | FLAG(to) | FLAG(from) | FLAG(force) | FLAG(skip) | FLAG(maxdown) |
-		   FLAG(detach) |
+		   FLAG(cold) | FLAG(allowcold) | FLAG(detach) |
 		   FLAG(deadline) | FLAG(reason) | FLAG(events),
 	  .run = follow_run, .print = migrate_print },
 

@@ -42,9 +42,10 @@ struct invocation {
 	bool no_headings;
 	uint64_t watch_s; /* 0 = once, WATCH_EVENTS, or a period */
 	bool detach;
-	bool events;         /* migrate --json --follow */
-	bool movable, stuck; /* ps */
-	const char *family;  /* of a bare first word and --help: "roster" */
+	bool cold, allow_cold; /* migrate: its mode */
+	bool events;           /* migrate --json --follow */
+	bool movable, stuck;   /* ps */
+	const char *family;    /* of a bare first word and --help: "roster" */
 	bool log;
 	bool public_only;
 	const char *file;
@@ -108,6 +109,10 @@ enum value_kind {
 	  "give up, and stay, after this long (30s, 5m)") \
 	X(maxdown,   0,  "max-downtime", "TIME", VALUE_duration, AT(request.max_downtime_ms), NULL, 0, \
 	  "move only if it will be frozen for less than this, as predicted (2s, 500ms)") \
+	X(cold,      0,  "cold",       NULL,   VALUE_flag,     AT(cold), NULL, 0, \
+	  "stop it, move its files, start it there: memory and connections end") \
+	X(allowcold, 0,  "allow-cold", NULL,   VALUE_flag,     AT(allow_cold), NULL, 0, \
+	  "cold if no host can take it live; the job says why") \
 	X(detach,    'd', "detach",    NULL,   VALUE_flag,     AT(detach), NULL, 0, \
 	  "print the job's id and return at once") \
 	X(follow,    'f', "follow",    NULL,   VALUE_flag,     AT(request.follow), NULL, 0, \

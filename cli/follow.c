@@ -199,6 +199,8 @@ int follow_run(struct cli *cli)
 	int exit_code, code;
 
 	request_fill(cli);
+	if (cli->in.cold || cli->in.allow_cold)
+		cli->in.request.mode = cli->in.cold ? "cold" : "ladder";
 	if (str_eq(cli->in.command->name, "migrate"))
 		cli->in.request.follow = !cli->in.detach;
 	else if (cli->in.log && cli->in.format != FORMAT_json)

@@ -271,6 +271,29 @@ struct job *core_job_make(struct core *c, const char *id, const struct place *pl
 	return job;
 }
 
+static void go_cold(struct job *job, const char *reason)
+{
+	job->cold = true;
+	str_copy(job->mode_reason, sizeof(job->mode_reason), reason);
+}
+
+/* Cold because somebody has said so: the user now, or a policy once and for all. */
+static void choose_mode(struct asked *a, struct job *job)
+{
+	struct score_query query = migrate_query(a->c, job);
+	char reason[NAME_SIZE + 64], from[NAME_SIZE + 16];
+
+	if (str_eq(a->body->mode, "cold")) {
+		go_cold(job, "asked for: --cold");
+	} else if (query.rules && query.rules->move == MOVE_cold &&
+		   !verdict_skips(&query.skip, code_row(CODE_policy_cold)->skip)) {
+		str_fmt(reason, sizeof(reason), "%s: %s: move = cold",
+			code_row(CODE_policy_cold)->code,
+			rules_source(query.rules, from, sizeof(from)));
+		go_cold(job, reason);
+	}
+}
+
 int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 {
 	static const char *all[] = {"all"};
@@ -292,6 +315,8 @@ int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 	work.deadline_ms = body->deadline_ms;
 	work.max_downtime_ms = body->max_downtime_ms;
 	job_set_work(*ret, &work);
+	if (!probe)
+		choose_mode(a, *ret);
 	return 0;
 }
 
@@ -318,6 +343,9 @@ static int refuse_job(struct asked *a, struct job *job, struct err *err)
 		verdict_print(&ranking.v[0].verdict, err->text, sizeof(err->text));
 		err_fix(err, "%s", verdict_fix(&ranking.v[0].verdict));
 	}
+	if (!job->cold && ranking.kinds[VERDICT_cold])
+		err_fix(err, "stop it, move it and start it: drover migrate %s --cold",
+			job->container);
 	if (job->chosen[0] ? ranking.n && is_down(&ranking.v[0].verdict)
 			   : query.source->state != NODE_up)
 		err->code = ERR_unreachable;
@@ -344,9 +372,21 @@ int core_job_begin(struct core *c, struct job *job, struct err *err)
 	return 0;
 }
 
+/* The ladder's next step, where the user has allowed it: what bars the live move is the reason. */
+static int begin_cold(struct asked *a, struct job *job, struct err *err)
+{
+	if (job->cold || !str_eq(a->body->mode, "ladder"))
+		return -err->code;
+	go_cold(job, err->text);
+	if (!core_job_begin(a->c, job, err))
+		return 0;
+	job->cold = false; /* what bars the live move is told */
+	return -err->code;
+}
+
 static int begin_job(struct asked *a, struct job *job, struct err *err)
 {
-	if (core_job_begin(a->c, job, err)) {
+	if (core_job_begin(a->c, job, err) && begin_cold(a, job, err)) {
 		refuse_job(a, job, err);
 		core_job_drop(a->c, job);
 		return 0;

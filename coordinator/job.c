@@ -183,6 +183,8 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.has_log = job->log[PARTY_source] || job->log[PARTY_target],
 		.score = job->score,
 		.held_ms = job->held_wall_ms,
+		.mode = job->cold ? "cold" : "live",
+		.mode_reason = job->mode_reason,
 		.forced = job->forced,
 		.forced_ms = job->forced_ms,
 		.waiting_for = text->waiting,
@@ -261,6 +263,8 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	job->predicted_total_ms = view->predicted_total_ms;
 	job->score = view->score;
 	job->held_wall_ms = view->held_ms;
+	job->cold = str_eq(view->mode, "cold");
+	str_copy(job->mode_reason, sizeof(job->mode_reason), view->mode_reason);
 	str_copy(job->forced, sizeof(job->forced), view->forced);
 	job->forced_ms = view->forced_ms;
 	if (view->figures)

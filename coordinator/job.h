@@ -50,7 +50,9 @@ struct job {
 	uint64_t started_ms, finished_ms; /* wall clock */
 	uint64_t predicted_frozen_ms, predicted_total_ms;
 	double score;
-	char forced[512]; /* a person's decision as history tells it, or "" */
+	bool cold;             /* stopped, moved and started */
+	char mode_reason[256]; /* why it is so, "" for a live one */
+	char forced[512];      /* a person's decision as history tells it, or "" */
 	uint64_t forced_ms;
 	struct msg_figures figures;
 	struct msg *work;    /* ask: the working set */

@@ -27,9 +27,18 @@ struct judge {
 	size_t n_layers;
 };
 
+/* What bars only live moves says nothing of a cold one, but that there is nothing to stop, and that
+ * it takes too long. */
+static inline bool judge_applies(const struct judge *j, enum code_id id)
+{
+	return !j->query->cold || code_row(id)->bars != BARS_live || id == CODE_stopped ||
+	       id == CODE_downtime;
+}
+
 #define judge_add(j, id, warning, ...) \
 	do { \
-		if (verdict_note((j)->verdict, CODE_##id, warning, &(j)->query->skip)) \
+		if (judge_applies(j, CODE_##id) && \
+		    verdict_note((j)->verdict, CODE_##id, warning, &(j)->query->skip)) \
 			verdict_say((j)->verdict, __VA_ARGS__); \
 	} while (0)
 #define refuse(j, id, ...) judge_add(j, id, false, __VA_ARGS__)

@@ -49,7 +49,8 @@ static uint64_t more_of(uint64_t a, uint64_t b)
 static void check_memory(const struct judge *j)
 {
 	const struct digest *d = &j->target->digest;
-	uint64_t rss = j->ct->rss_bytes, need = rss + rss / 10 + rss;
+	uint64_t rss = j->ct->rss_bytes, image = j->query->cold ? 0 : rss;
+	uint64_t need = rss + rss / 10 + image;
 	uint64_t percent = d->headroom_percent ? d->headroom_percent : j->query->headroom_percent;
 	uint64_t reserve = d->mem_total_bytes / 100 * percent;
 	uint64_t booked = more_of(j->target->booked_bytes, d->mem_reserved_bytes);

@@ -71,6 +71,7 @@ static void send_ask(struct core *c, struct job *job, enum party party)
 		.target = job->target,
 		.runtime = work->runtime,
 		.bundle = work->bundle,
+		.mode = job->cold ? "cold" : NULL,
 	};
 	struct msg_head head = {.type = MSG_TYPE_ask, .epoch = c->config.term};
 
@@ -195,10 +196,11 @@ static void hold_back(struct core *c, struct job *job)
 	job->code = ERR_held;
 	str_fmt(job->error, sizeof(job->error),
 		"%s has not answered %s for %" PRIu64
-		" s: %s is frozen on %s and armed on %s, and runs on neither until %s speaks",
+		" s: %s is %s on %s and %s on %s, and runs on neither until %s speaks",
 		job_node(job, party), stage_name(job->stage),
-		(c->now.mono_ms - job->entered_ms) / 1000, job->container, job->source, job->target,
-		job_node(job, party));
+		(c->now.mono_ms - job->entered_ms) / 1000, job->container,
+		job->cold ? "stopped" : "frozen", job->source, job->cold ? "created" : "armed",
+		job->target, job_node(job, party));
 	str_fmt(job->fix, sizeof(job->fix),
 		"bring %s back: the job goes on by itself; when it is off for good: drover force "
 		"%s --owner %s --reason …",

@@ -212,7 +212,8 @@ static bool over_budget(struct core *c, struct job *job, const struct msg_figure
 	const struct node *target = nodes_find(&c->nodes, job->target);
 	struct cost cost;
 
-	if (!figures || figures->rounds < 2 || !query.source || !target || !query.rules)
+	if (job->cold || !figures || figures->rounds < 2 || !query.source || !target ||
+	    !query.rules)
 		return false;
 	cost = score_cost(&query);
 	cost.dirty_bytes_s = figures->dirty_bytes_s;
@@ -348,6 +349,7 @@ static void undo_done(struct core *c, struct job *job, enum party party,
 	struct slot *source = &job->slot[PARTY_source];
 
 	if (party == PARTY_source) {
+		migrate_add_reasons(job, answer);
 		if (job->outcome != OUTCOME_stayed && job->outcome != OUTCOME_lost)
 			migrate_settle(c, job, OUTCOME_stayed, job->source);
 	} else if (answer->proof.len) {

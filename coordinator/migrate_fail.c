@@ -80,9 +80,28 @@ static void learn(struct core *c, struct job *job)
 	}
 }
 
+/* Its files are all there is of it, and they are where they were: nothing is lost. */
+static void say_stopped(struct job *job)
+{
+	const struct msg_answer *said = job->reasons ? job->reasons->answer : NULL;
+	size_t used = strlen(job->error);
+	const char *why = "";
+
+	for (size_t i = 0; said && i < said->reasons.n; i++)
+		if (str_eq(said->reasons.v[i].code, code_row(CODE_cold_start)->code))
+			why = given(said->reasons.v[i].why);
+	str_fmt(job->error + used, sizeof(job->error) - used,
+		"; %s: it is stopped on %s, and runs nowhere",
+		*why ? why : "it could not be started again", job->source);
+	str_fmt(job->fix, sizeof(job->fix), "%s", code_row(CODE_cold_start)->fix);
+}
+
 void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const char *runs_on)
 {
-	if (outcome == OUTCOME_stayed && job->source_gone) {
+	if (outcome == OUTCOME_stayed && job->source_gone && job->cold) {
+		say_stopped(job);
+		runs_on = "";
+	} else if (outcome == OUTCOME_stayed && job->source_gone) {
 		outcome = OUTCOME_lost;
 		runs_on = "";
 		job->code = ERR_lost;
@@ -99,7 +118,8 @@ void migrate_settle(struct core *c, struct job *job, enum outcome outcome, const
 			    job->work->ask->container_facts, c->now.mono_ms);
 		core_mark(c, nodes_find(&c->nodes, job->source));
 		core_mark(c, nodes_find(&c->nodes, job->target));
-		if (!job->forced[0]) /* it was frozen for as long as a person needed */
+		if (!job->forced[0] &&
+		    !job->cold) /* it was frozen for as long as a person needed */
 			learn(c, job);
 	}
 }

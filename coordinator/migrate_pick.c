@@ -18,6 +18,7 @@ struct score_query migrate_query(struct core *c, struct job *job)
 		return query;
 	query = core_query(c, query.container, query.source);
 	query.skip = job->work->ask->skip;
+	query.cold = job->cold;
 	if (job->work->ask->max_downtime_ms) {
 		struct rules *rules = core_scratch(c, 1, sizeof(*rules));
 

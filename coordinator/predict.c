@@ -21,6 +21,10 @@
 #define ROUNDS_MAX 4                    /* worker/senders.c: rounds and budget of a pass */
 #define BUDGET_BYTES (4.0 * (1u << 20))
 
+#define COLD_STOP_MS 500.0
+#define COLD_START_MS 500.0
+#define COLD_CHANGED 0.05 /* of the tree, since it was read first */
+
 #define DECAY 0.8
 #define PRIOR_WEIGHT 0.05
 #define PRIOR_MIB 128.0 /* where the second prior point is: a lever that two moves outweigh */
@@ -188,15 +192,30 @@ static struct precopy precopy_of(const struct cost *cost, double bytes_s)
 	return ret;
 }
 
+/* Stop, what changed of the tree since its first pass, create and start. How long a program takes
+ * to stop is its own matter: most end within a moment, and worker.stop_timeout ends the others. */
+static struct prediction predict_cold(const struct model *m, const struct cost *cost)
+{
+	double tree_ms = (double)cost->tree_bytes / m->bytes_s * 1000;
+
+	return (struct prediction){
+		.frozen_ms = (uint64_t)(COLD_STOP_MS + COLD_START_MS + tree_ms * COLD_CHANGED),
+		.total_ms = (uint64_t)(m->overhead_ms + tree_ms + COLD_STOP_MS + COLD_START_MS),
+	};
+}
+
 struct prediction predict_pair(const struct pairs *pairs, const struct pair *pair,
 			       const struct cost *cost)
 {
 	struct model m = model_of(pairs, pair, cost);
-	struct precopy precopy = precopy_of(cost, m.bytes_s);
-	double frozen_ms = m.fixed_ms + m.still_ms_mib * (double)cost->rss_bytes / MIB +
-			   precopy.pending / m.bytes_s * 1000;
-	double tree_ms = (double)cost->tree_bytes / m.bytes_s * 1000;
+	struct precopy precopy;
+	double frozen_ms, tree_ms = (double)cost->tree_bytes / m.bytes_s * 1000;
 
+	if (cost->cold)
+		return predict_cold(&m, cost);
+	precopy = precopy_of(cost, m.bytes_s);
+	frozen_ms = m.fixed_ms + m.still_ms_mib * (double)cost->rss_bytes / MIB +
+		    precopy.pending / m.bytes_s * 1000;
 	return (struct prediction){
 		.frozen_ms = (uint64_t)(frozen_ms + 0.5),
 		.total_ms =

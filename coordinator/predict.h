@@ -70,6 +70,7 @@ struct cost {
 	uint64_t rss_bytes, tree_bytes;
 	uint64_t dirty_bytes_s; /* 0 = still, or not known */
 	enum rate_from dirty_from;
+	bool cold;             /* stopped, moved and started: no memory travels */
 	uint64_t link_bytes_s; /* the slower of the two hosts' links, 0 = not known */
 };
 

@@ -47,6 +47,7 @@ static void rank_init(struct rank *r, const struct score_query *query)
 	r->container = r->room.flags;
 	r->pairs = pairs_from(query->pairs, query->source->id);
 	r->cost = score_cost(query);
+	r->cost.cold = query->cold;
 	r->cpu_permille = terms_cpu_permille(query);
 }
 

@@ -90,6 +90,7 @@ struct prediction score_predict(const struct score_query *query, const struct no
 	struct cost cost = score_cost(query);
 
 	cost.link_bytes_s = score_link(query->source, target);
+	cost.cold = query->cold;
 	return predict(query->pairs, query->source->id, target->id, &cost);
 }
 

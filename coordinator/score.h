@@ -22,6 +22,7 @@ struct score_query {
 	const struct rules *rules; /* NULL: none */
 	uint64_t now_ms;           /* monotonic; 0: a beat's age is not judged */
 	uint64_t interval_ms;      /* between beats */
+	bool cold;                 /* it is to be stopped, moved and started */
 	bool busy;                 /* another job moves it already */
 	bool elsewhere;            /* another host has one of this name, or cannot say */
 	bool has_peers;            /* others of its keep-together group run somewhere */

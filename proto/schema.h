@@ -455,7 +455,9 @@
 	F(flag,39, has_log)            /* the coordinator has the end of a log of it */ \
 	F(u64, 42, predicted_total_ms) /* from the request until it runs at the target */ \
 	F(i64, 43, frozen_error_percent) /* measured against predicted; 0 also: not measured */ \
-	F(i64, 44, total_error_percent)
+	F(i64, 44, total_error_percent) \
+	F(str, 45, mode, 15)           /* live cold */ \
+	F(str, 46, mode_reason, 255)   /* why it is cold; empty: live */
 
 #define MSG_event(F) \
 	F(u64, 1, seq) \

@@ -315,8 +315,8 @@ static int begin_freeze(struct executor *x, struct mig *m, struct err *err)
 	return rc;
 }
 
-int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX],
-		      char work[PATH_MAX], struct err *err)
+int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX], char work[PATH_MAX],
+		      struct err *err)
 {
 	char staging[PATH_MAX];
 	int rc;

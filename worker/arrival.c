@@ -316,11 +316,19 @@ static void check_cpu(struct executor *x, struct mig *m)
 	char work[PATH_MAX];
 	struct err why;
 
-	if (!m->ask.cpuinfo_len || skips(m, "cpu"))
+	if (m->ask.cold || !m->ask.cpuinfo_len || skips(m, "cpu"))
 		return;
 	str_fmt(work, sizeof(work), "%s/probe", options_str(x->options, OPT_node_run));
 	if (criu_cpuinfo_check(x->criu.path, work, m->ask.cpuinfo, m->ask.cpuinfo_len, &why))
 		note(m, CODE_cpu_features, "criu cpuinfo check on %s: %s", x->self, why.text);
+}
+
+/* A cold move has no image. */
+static void need_of(const struct mig *m, struct booking *ret)
+{
+	booking_need(m->ask.rss_bytes, m->ask.tree_bytes, ret);
+	if (m->ask.cold)
+		ret->staging = 0;
 }
 
 static void check_room(struct executor *x, struct mig *m, const struct booking *need)
@@ -438,7 +446,7 @@ int arrival_check(struct executor *x, struct mig *m, struct err *err)
 
 	if (rc)
 		return rc;
-	booking_need(m->ask.rss_bytes, m->ask.tree_bytes, &need);
+	need_of(m, &need);
 	check_name(x, m);
 	check_mounts(x, m);
 	check_devices(x, m);
@@ -473,7 +481,7 @@ int arrival_book(struct executor *x, struct mig *m, struct err *err)
 	struct booking need;
 	int rc;
 
-	booking_need(m->ask.rss_bytes, m->ask.tree_bytes, &need);
+	need_of(m, &need);
 	check_name(x, m);
 	check_room(x, m, &need);
 	rc = verdict(m, err);

@@ -139,6 +139,8 @@ static int begin_kill(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_target_cold[ACT_COUNT] = {
-	[ACT_arm] = {begin_create, created, NULL}, [ACT_go] = {begin_start, started, NULL},
-	[ACT_settle] = {begin_settle, settled, NULL}, [ACT_kill] = {begin_kill, NULL, NULL},
+	[ACT_arm] = {begin_create, created, NULL},
+	[ACT_go] = {begin_start, started, NULL},
+	[ACT_settle] = {begin_settle, settled, NULL},
+	[ACT_kill] = {begin_kill, NULL, NULL},
 };

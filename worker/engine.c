@@ -594,7 +594,8 @@ static bool takes_hold(uint32_t step)
 	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm;
 }
 
-/* Up to the first freeze, and to what is armed, a coordinator may still step down to a cold move. */
+/* Up to the first freeze, and to what is armed, a coordinator may still step down to a cold move.
+ */
 static bool begins_something(uint32_t step)
 {
 	return step == STEP_check || takes_hold(step);

@@ -147,8 +147,8 @@ void source_hold(const struct mig *m, uint64_t limit_ms);
 
 /* Shared by the files of acts. */
 int source_pass(struct executor *x, struct mig *m, bool final, struct err *err);
-int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX],
-		      char work[PATH_MAX], struct err *err);
+int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX], char work[PATH_MAX],
+		      struct err *err);
 /* It ended while it was held, and cannot be set going here again: the row keeps that. */
 void source_gone(struct executor *x, struct mig *m);
 

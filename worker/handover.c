@@ -61,8 +61,8 @@ static const struct handover_plan force_target = {
 /* Died between the word to the hook and the gate: opening it twice is free. */
 static const struct handover_plan plug_target = {"plug", OPS(DO(plug)), NULL, false};
 /* A cold move is started again, or found running. */
-static const struct handover_plan restart_target = {
-	"start", OPS(DO(go), DO(plug), DO(settle)), &lost_target, false};
+static const struct handover_plan restart_target = {"start", OPS(DO(go), DO(plug), DO(settle)),
+						    &lost_target, false};
 static const struct handover_plan clean_target = {
 	"clean", OPS(DO(hook_after), DO(clean_target), REC(closed)), NULL, false};
 

@@ -209,3 +209,6 @@ const struct act acts_source[ACT_COUNT] = {
 	[ACT_gate_open] = {source_gate_open, NULL},   [ACT_retire] = {source_retire, NULL},
 	[ACT_clean_source] = {source_wipe, NULL},
 };
+
+/* Moves are live here: the protocol is the same for cold ones. */
+const struct act acts_source_cold[ACT_COUNT];

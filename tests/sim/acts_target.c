@@ -244,3 +244,5 @@ const struct act acts_target[ACT_COUNT] = {
 	[ACT_unreserve] = {target_unreserve, NULL},
 	[ACT_clean_target] = {target_clean, NULL},
 };
+
+const struct act acts_target_cold[ACT_COUNT];

@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+#
+# Cold moves: what cannot move live is told to stop, its files are moved, and it is started at the
+# target. A watcher looks for two copies that can execute all the time.
+
+# shellcheck source=tests/lab/judge.sh
+tool=$BATS_TEST_DIRNAME/lab
+hosts=(alpha beta)
+. "$BATS_TEST_DIRNAME/judge.sh"
+
+setup_file() {
+	export DROVER_LAB=$BATS_FILE_TMPDIR/lab
+	lab up 2 --run 1g --set worker.stop_timeout=2s
+	lab ct beta seed --no-start
+	lab ct-rm beta seed
+}
+
+teardown_file() { lab down; }
+
+setup() {
+	"$tool" watch --out "$BATS_TEST_TMPDIR/watch" &
+	watcher=$!
+}
+
+teardown() {
+	local host
+	kill "$watcher" 2>/dev/null || true
+	if [ -z "${BATS_TEST_COMPLETED-}" ]; then
+		for host in alpha beta ctl; do
+			echo "-- $host"
+			lab log "$host" | tail -n 15
+		done
+	fi
+	for host in alpha beta; do lab ct-rm "$host" "$name" || true; done
+}
+
+# migrate ARG…: exit code in $code, the job in $job. Never fails by itself.
+migrate() {
+	code=0
+	lab exec ctl drover migrate "$@" --json >"$BATS_TEST_TMPDIR/json" || code=$?
+	job=$(jq -c '[.. | objects | select(has("id") and has("container"))][0] // {}' \
+		"$BATS_TEST_TMPDIR/json")
+	echo "migrate $*: exit $code, $(jq -c '{outcome, runs_on, mode, mode_reason, error, fix}' <<<"$job")"
+}
+
+# ends OUTCOME HOST: the job, what is there, and that never two could execute.
+ends() {
+	[ "$(jq -r .outcome <<<"$job")" = "$1" ]
+	[ "$(jq -r .runs_on <<<"$job")" = "$2" ]
+	soon 10 runs_on "$2" || {
+		copies "$name"
+		return 1
+	}
+	kill "$watcher"
+	wait "$watcher"
+}
+runs_on() { [[ $(copies "$name") == "$1:running "* && $(copies "$name") != *"$(other "$1"):"* ]]; }
+other() { [ "$1" = alpha ] && echo beta || echo alpha; }
+
+mark() { lab exec alpha sh -c "echo $1 >/var/lib/ct/$name/rootfs/var/tmp/mark"; }
+marked() { [ "$(lab exec "$1" cat "/var/lib/ct/$name/rootfs/var/tmp/mark")" = "$2" ]; }
+job_ended() { [ "$(job_now "$name" | jq -r .state)" = done ]; }
+
+# moves RUNTIME
+moves() {
+	name=ring-$1
+	lab ct alpha "$name" --runtime "$1" --ring --log
+	soon 10 known "$name"
+	mark "of $1"
+	migrate "$name" --to beta
+	[ "$code" = 3 ]
+	grep -q 'migrate .* --cold' "$BATS_TEST_TMPDIR/json"
+	runs_on alpha
+	migrate "$name" --to beta --cold
+	[ "$code" = 0 ]
+	ends MOVED beta
+	[ "$(jq -r .mode <<<"$job")" = cold ]
+	marked beta "of $1"
+	[ ! -e "$(lab exec alpha ls -d "/var/lib/ct/$name" 2>/dev/null)" ]
+}
+
+@test "runc: a container with an io_uring is refused, with the way around, and moves cold" {
+	moves runc
+}
+
+@test "crun: a container with an io_uring is refused, with the way around, and moves cold" {
+	moves crun
+}
+
+@test "what cannot be created at the target is started again at the source" {
+	name=bound
+	lab exec alpha sh -c 'echo here only >/srv/only-here'
+	lab ct alpha "$name" --bind /srv/only-here
+	soon 10 known "$name"
+	migrate "$name" --to beta --cold --skip mounts
+	[ "$code" = 8 ]
+	ends STAYED alpha
+}
+
+@test "a policy's move = cold is obeyed without a flag, and said" {
+	name=batch
+	lab ct alpha "$name" --label drover.move=cold
+	soon 10 known "$name"
+	migrate "$name" --to beta
+	[ "$code" = 0 ]
+	ends MOVED beta
+	[[ $(jq -r .mode_reason <<<"$job") == E-POLICY-COLD* ]]
+}
+
+# dies HOST POINT OUTCOME WHERE: its worker kills itself there and is started again.
+dies() {
+	lab ct alpha "$name" --ring
+	soon 10 known "$name"
+	mark kept
+	lab kill "$1" worker
+	lab start "$1" worker --crash "$2"
+	pid=$(lab exec "$1" cat /run/lab-worker.pid)
+	lab wait
+	soon 10 known "$name"
+	lab exec ctl drover migrate "$name" --to beta --cold --detach
+	soon 30 worker_died "$1"
+	lab start "$1" worker
+	soon 60 job_ended
+	job=$(job_now "$name")
+	ends "$3" "$4"
+	marked "$4" kept
+}
+worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
+
+@test "the source's worker dies after the stop: started again at the source" {
+	name=dies-stop
+	dies alpha worker.dump.act STAYED alpha
+}
+
+@test "the source's worker dies while it is stopping: stopped, then started again" {
+	name=dies-stopping
+	dies alpha worker.freeze.pending STAYED alpha
+}
+
+@test "the target's worker dies after RUNNING, before the start: it is started" {
+	name=dies-go
+	dies beta worker.go.act MOVED beta
+}
+
+@test "the target's worker dies with the container created: refused, started at the source" {
+	name=dies-armed
+	dies beta worker.prepared.recorded STAYED alpha
+}

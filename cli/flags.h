@@ -20,6 +20,10 @@ enum format { FORMAT_table, FORMAT_wide, FORMAT_json, FORMAT_plain };
 
 #define BY_WORDS "all cpu mem psi"
 
+/* Of the simulator, for completion; simulate/ has the tables. */
+#define SHAPE_WORDS "steady overload wave noisy added"
+#define SIM_POLICY_WORDS "nothing drover incus incus-coded proxmox descheduler"
+
 #define WORD_SIZE 64 /* of one option's name or choice */
 
 #define WATCH_EVENTS UINT64_MAX /* --watch without SECS */
@@ -163,9 +167,9 @@ enum value_kind {
 	  "only lift the mark: bring nothing home") \
 	X(save,      0,  "save",       "FILE", VALUE_file,     AT(save_file), NULL, 4095, \
 	  "write the plan to this file, as JSON") \
-	X(shape,     0,  "shape",      "LIST", VALUE_list,     AT(shapes), NULL, 16, \
+	X(shape,     0,  "shape",      "LIST", VALUE_list,     AT(shapes), SHAPE_WORDS, 16, \
 	  "generated loads: steady, overload, wave, noisy, added; all of them by default") \
-	X(policy,    0,  "policy",     "LIST", VALUE_list,     AT(policies), NULL, 16, \
+	X(policy,    0,  "policy",     "LIST", VALUE_list,     AT(policies), SIM_POLICY_WORDS, 16, \
 	  "nothing, drover, incus, incus-coded, proxmox, descheduler; all by default") \
 	X(set,       0,  "set",        "S.N=V", VALUE_repeat,  AT(settings), NULL, 64, \
 	  "try drover with this setting as well, beside as it is configured; may be repeated") \

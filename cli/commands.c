@@ -117,7 +117,8 @@ static const struct command commands[] = {
 		  "the hosts so that nothing moves onto them and moves their running containers "
 		  "off, largest first, at most two out of a host and two into one at a time. A "
 		  "container whose move fails stays where it runs and is tried on one other host. "
-		  "Nothing is ever stopped. At the deadline no more moves begin.\n"
+		  "Nothing is stopped unless --on-stuck cold says so: then what cannot move live, or "
+		  "has failed to, is stopped, moved and started. At the deadline no more moves begin.\n"
 		  "Ctrl-C detaches: the evacuation goes on. pause, resume and cancel take the "
 		  "host's name or the id. The hosts stay marked until restore or uncordon.\n"
 		  "Exit code 0: the hosts are empty. 4: something is left, and the last line says "
@@ -126,11 +127,12 @@ static const struct command commands[] = {
 		{ "drover evacuate alpha -m 'new disk'", "plan, question, moves" },
 		{ "drover evacuate alpha beta --dry-run", "only the plan" },
 		{ "drover evacuate alpha -y --deadline 30m", "for scripts" },
-		{ "drover evacuate alpha --at 22:30", "tonight; drover cancel takes it back" },
-		{ "drover evacuate alpha -y --detach", "print the id and return" } },
+		{ "drover evacuate alpha --on-stuck cold", "what cannot move live is stopped and started" },
+		{ "drover evacuate alpha --at 22:30", "tonight; drover cancel takes it back" } },
 	  .operands = { HOSTS },
 	  .flags = FLAGS_FORM | FLAG(reason) | FLAG(within) | FLAG(parallel) | FLAG(dryrun) |
-		   FLAG(save) | FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(at),
+		   FLAG(save) | FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(at) |
+		   FLAG(onstuck),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
 	{ .name = "restore", .group = GROUP_move,
@@ -142,7 +144,8 @@ static const struct command commands[] = {
 		{ "drover restore alpha --no-return", "only make it a target again" } },
 	  .operands = { HOSTS },
 	  .flags = FLAGS_FORM | FLAG(within) | FLAG(parallel) | FLAG(dryrun) | FLAG(save) |
-		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn) | FLAG(at),
+		   FLAG(yes) | FLAG(skip) | FLAG(force) | FLAG(detach) | FLAG(noreturn) | FLAG(at) |
+		   FLAG(onstuck),
 	  .timeout_ms = 30000, .run = drain_run, .print = plan_print },
 
 	{ .name = "rebalance", .group = GROUP_move,

@@ -324,6 +324,8 @@ int drain_run(struct cli *cli)
 		cli->in.request.mode = by_words[cli->in.by];
 		cli->in.request.dry_run = !cli->in.apply;
 	}
+	if (cli->in.on_stuck)
+		cli->in.request.mode = "cold";
 	if (!cli->in.request.deadline_ms)
 		cli->in.request.deadline_ms = DEADLINE_MS;
 	rc = session_open(cli, &session, &err);

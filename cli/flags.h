@@ -58,6 +58,7 @@ struct invocation {
 	const char *save_file;
 	bool apply;
 	unsigned by; /* index in BY_WORDS */
+	unsigned on_stuck;
 	const char *word;
 	const char *second_word;
 	const char *owner;
@@ -159,6 +160,8 @@ enum value_kind {
 	  "carry it out, after a question") \
 	X(by,        0,  "by",         "WHAT", VALUE_choice,   AT(by), BY_WORDS, 0, \
 	  "all, cpu, mem or psi: which load counts") \
+	X(onstuck,   0,  "on-stuck",   "WHAT", VALUE_choice,   AT(on_stuck), "stay cold", 0, \
+	  "stay (as it is) or cold: what cannot move live is stopped, moved and started") \
 	X(maxmoves,  0,  "max-moves",  "N",    VALUE_number,   AT(request.limit), NULL, 100, \
 	  "at most this many (3)") \
 	X(at,        0,  "at",         "TIME", VALUE_time,     AT(request.at_ms), NULL, 0, \

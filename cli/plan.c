@@ -15,8 +15,17 @@ TEXT_STR(item_to, item, target)
 TEXT_BYTES(item_size, item, rss_bytes)
 TEXT_OF(item_predicted, item, cell_duration(cell, r->predicted_frozen_ms))
 TEXT_OF(item_frozen, item, cell_duration(cell, r->frozen_us / 1000))
-TEXT_OF(item_score, item, if (r->score > 0) cell_set(cell, "score %.1f", r->score))
 TEXT_OF(item_job, item, if (r->job && *r->job) cell_set(cell, "%s", id_tail(r->job)))
+
+TEXT(item_score)
+{
+	const struct msg_item *r = record;
+
+	if (str_eq(r->mode, "cold"))
+		cell_set(cell, "%s", r->mode_reason ? r->mode_reason : "");
+	else if (r->score > 0)
+		cell_set(cell, "score %.1f", r->score);
+}
 
 TEXT(item_how)
 {

@@ -77,6 +77,7 @@ static int take_wishes(struct asked *a, struct drain *drain, struct err *err)
 		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), "all");
 	for (size_t i = 0; i < body->skip.n && drain->n_skip < ARRAY_LEN(drain->skip); i++)
 		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), body->skip.v[i]);
+	drain->cold = str_eq(body->mode, "cold");
 	drain->deadline_ms = body->deadline_ms;
 	drain->parallel = body->parallel;
 	str_copy(drain->reason, sizeof(drain->reason), body->reason);
@@ -352,6 +353,7 @@ int core_ask_apply(struct asked *a, struct err *err)
 		core_drain_drop(a->c, drain);
 		return -err->code;
 	}
+	drain->cold |= str_eq(plan->on_stuck, "cold");
 	take_items(a->c, drain, plan);
 	return plan_and_begin(a, drain,
 			      str_eq(plan->kind, "evacuate")  ? cordon_all

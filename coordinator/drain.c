@@ -115,6 +115,8 @@ static struct msg_item item_view(const struct drain_item *item)
 		.attempts = item->attempts,
 		.tried = item->tried,
 		.home = item->home,
+		.mode = item->cold ? "cold" : "live",
+		.mode_reason = item->mode_reason,
 		.score = item->score,
 	};
 }
@@ -163,6 +165,7 @@ void drain_view(const struct drain *drain, struct msg_plan *ret, struct drain_te
 		.eta_ms = drain->eta_ms,
 		.note = drain->note,
 		.skip = {text->skip, drain->n_skip},
+		.on_stuck = drain->cold ? "cold" : "stay",
 	};
 }
 
@@ -236,6 +239,8 @@ static int replay_item(struct drain *drain, const struct msg_item *view, struct 
 	item->frozen_us = view->frozen_us;
 	item->attempts = view->attempts;
 	item->score = view->score;
+	item->cold = str_eq(view->mode, "cold");
+	str_copy(item->mode_reason, sizeof(item->mode_reason), view->mode_reason);
 	return 0;
 }
 
@@ -302,6 +307,7 @@ int drain_replay(struct drain *drain, const void *data, size_t len, struct err *
 	drain->deadline_ms = plan->deadline_ms;
 	drain->parallel = plan->parallel;
 	drain->at_ms = plan->at_ms;
+	drain->cold = str_eq(plan->on_stuck, "cold");
 	drain->eta_ms = plan->eta_ms;
 	replay_words(drain, plan);
 	replay_rooms(drain, plan);

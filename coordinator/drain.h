@@ -17,8 +17,10 @@
  *                        └──▶ stays            with code and reason
  *          waiting ──▶ gone                    it ended or left by itself
  *
- * A drain stops no container and moves none onto a cordoned host. Its record is written at each
- * change of an item, so that a restarted coordinator goes on where it was. */
+ * A drain moves nothing onto a cordoned host, and stops no container unless it was asked to: then
+ * an item that cannot move live steps down to a cold move (drain_step_down), once and for good,
+ * with the reason. Its record is written at each change of an item, so that a restarted coordinator
+ * goes on where it was. */
 #ifndef DROVER_COORDINATOR_DRAIN_H
 #define DROVER_COORDINATOR_DRAIN_H
 
@@ -66,6 +68,8 @@ struct drain_item {
 	char code[32], why[200]; /* why it stays */
 	char tried[NAME_SIZE];   /* the target of the attempt that failed */
 	char home[NAME_SIZE];    /* the only target that it may have, "" = any */
+	bool cold;               /* stopped, moved and started */
+	char mode_reason[256];   /* why */
 	double score;
 	uint64_t since_ms; /* volatile: no host can take it and nothing is under way */
 	unsigned priority; /* of its policy, when it was planned */
@@ -90,6 +94,7 @@ struct drain {
 	uint64_t at_ms; /* wall clock when it is to begin; 0 = it was begun at once */
 	char skip[16][32];
 	size_t n_skip;
+	bool cold; /* what cannot move live is stopped, moved and started; else it stays */
 	struct drain_item *items;
 	size_t n_items;
 	struct drain_room *rooms;

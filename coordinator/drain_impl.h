@@ -10,8 +10,14 @@
 /* --- drain_plan.c --- */
 
 /* The query for one container of a drain; skip is the caller's room for its list. */
-struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
+struct score_query drain_query(struct core *c, const struct drain *drain,
+			       const struct drain_item *item, const struct place *place,
 			       const char *skip[16]);
+
+/* The mode ladder: from now on it is moved cold, for this reason. False where nobody has asked for
+ * that, or it is so already. */
+bool drain_step_down(const struct drain *drain, struct drain_item *item, const char *code,
+		     const char *why);
 
 /* Not cordoned (whatever is skipped), not a host that is being emptied, not the one that has failed
  * already. */

@@ -11,7 +11,19 @@
 
 #define ALIKE 2.0 /* points of score that make no difference */
 
-struct score_query drain_query(struct core *c, const struct drain *drain, const struct place *place,
+bool drain_step_down(const struct drain *drain, struct drain_item *item, const char *code,
+		     const char *why)
+{
+	if (!drain->cold || item->cold)
+		return false;
+	item->cold = true;
+	str_fmt(item->mode_reason, sizeof(item->mode_reason), "%s%s%s", code, *code ? ": " : "",
+		why);
+	return true;
+}
+
+struct score_query drain_query(struct core *c, const struct drain *drain,
+			       const struct drain_item *item, const struct place *place,
 			       const char *skip[16])
 {
 	struct score_query query;
@@ -20,6 +32,7 @@ struct score_query drain_query(struct core *c, const struct drain *drain, const 
 		skip[i] = drain->skip[i];
 	query = core_query(c, place->container, place->node);
 	query.skip = (struct msg_strs){skip, drain->n_skip};
+	query.cold = item->cold;
 	query.busy = core_job_moving(c, place->container->id, place->node->id, NULL) != NULL;
 	return query;
 }
@@ -145,7 +158,8 @@ static void use(struct core *c, struct drain_item *item, const struct candidate 
 		const struct msg_container *facts)
 {
 	str_copy(item->target, sizeof(item->target), best->node->id);
-	str_copy(item->verdict, sizeof(item->verdict), verdict_word(verdict_kind(&best->verdict)));
+	str_copy(item->verdict, sizeof(item->verdict),
+		 item->cold ? "cold" : verdict_word(verdict_kind(&best->verdict)));
 	item->score = best->score;
 	item->predicted_frozen_ms = best->prediction.frozen_ms;
 	item->predicted_total_ms = best->prediction.total_ms;
@@ -162,33 +176,49 @@ static void rank(struct core *c, const struct drain_item *item, struct score_que
 		score_rank(query, &c->nodes, ret);
 }
 
-static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+/* Whether a host was found. */
+static bool place_so(struct core *c, const struct drain *drain, struct drain_item *item,
+		     const struct place *place)
 {
 	const struct candidate *best;
 	struct ranking ranking;
 	const char *skip[16];
-	struct score_query query;
-	struct place place;
+	struct score_query query = drain_query(c, drain, item, place, skip);
+	bool found;
 
-	if (item->state != ITEM_waiting ||
-	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
-		return;
-	query = drain_query(c, drain, &place, skip);
 	query.live_only = true;
 	rank(c, item, &query, &ranking);
 	best = choose(drain, item, &ranking);
-	if (best && verdict_feasible(&best->verdict)) {
-		use(c, item, best, place.container);
-		ranking_done(&ranking);
-		return;
-	}
+	found = best && verdict_feasible(&best->verdict);
+	if (found)
+		use(c, item, best, place->container);
 	ranking_done(&ranking);
+	if (found)
+		return true;
 	query.live_only = false;
 	rank(c, item, &query, &ranking);
 	item->target[0] = '\0';
 	str_copy(item->verdict, sizeof(item->verdict), "no");
 	drain_say_why(drain, item, &ranking);
 	ranking_done(&ranking);
+	return false;
+}
+
+static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+{
+	struct place place;
+
+	if (item->state != ITEM_waiting ||
+	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL) ||
+	    place_so(c, drain, item, &place) ||
+	    !drain_step_down(drain, item, item->code, item->why))
+		return;
+	if (place_so(c, drain, item, &place)) {
+		item->code[0] = item->why[0] = '\0'; /* it is the mode's reason now */
+		return;
+	}
+	item->cold = false; /* not that either; why it cannot move cold is what is left to mend */
+	item->mode_reason[0] = '\0';
 }
 
 static int most_urgent_first(const void *a, const void *b)

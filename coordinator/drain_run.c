@@ -64,12 +64,18 @@ static void keep_failure(struct drain_item *item, const struct job *job)
 
 static void stayed(struct drain *drain, struct drain_item *item, const struct job *job)
 {
-	bool again = drain->state <= DRAIN_paused && item->attempts < DRAIN_ATTEMPTS_MAX &&
-		     !job->cancelled && job->code != ERR_canceled;
+	bool over = drain->state > DRAIN_paused || job->cancelled || job->code == ERR_canceled ||
+		    !job->runs_on[0];
 
 	keep_failure(item, job);
 	str_copy(item->tried, sizeof(item->tried), job->target);
-	item->state = again ? ITEM_waiting : ITEM_stays;
+	item->state = over ? ITEM_stays : ITEM_waiting;
+	if (over || item->attempts < DRAIN_ATTEMPTS_MAX)
+		return;
+	if (drain_step_down(drain, item, item->code, item->why))
+		item->tried[0] = '\0'; /* what failed there was another thing */
+	else if (!item->cold || item->attempts > DRAIN_ATTEMPTS_MAX)
+		item->state = ITEM_stays;
 }
 
 static void say_ended(struct core *c, struct drain *drain, const struct drain_item *item,
@@ -81,8 +87,8 @@ static void say_ended(struct core *c, struct drain *drain, const struct drain_it
 		str_fmt(text, sizeof(text), "%s: moved to %s, frozen for %s", item->container,
 			item->target, str_human_ms(frozen, item->frozen_us / 1000));
 	else if (item->state == ITEM_waiting)
-		str_fmt(text, sizeof(text), "%s: stayed on %s (%s); another target is tried",
-			item->container, item->source, item->why);
+		str_fmt(text, sizeof(text), "%s: stayed on %s (%s); %s is tried", item->container,
+			item->source, item->why, item->cold ? "a cold move" : "another target");
 	else
 		str_fmt(text, sizeof(text), "%s: %s: %s", item->container,
 			outcome_name(job->outcome), item->why);
@@ -230,7 +236,7 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		 struct err *err)
 {
 	struct job *job;
-	char id[ULID_SIZE], text[3 * NAME_SIZE + 8];
+	char id[ULID_SIZE], text[3 * NAME_SIZE + 300];
 
 	ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
 	while (core_job_find(c, id)) /* begun before the coordinator was started again */
@@ -238,6 +244,8 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	job = core_job_make(c, id, place, (struct msg_strs){skip, drain->n_skip}, drain->user);
 	str_copy(job->parent, sizeof(job->parent), drain->id);
 	str_copy(job->chosen, sizeof(job->chosen), target);
+	job->cold = item->cold;
+	str_copy(job->mode_reason, sizeof(job->mode_reason), item->mode_reason);
 	if (core_job_begin(c, job, err)) {
 		core_job_drop(c, job);
 		return -err->code;
@@ -250,7 +258,11 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	str_copy(item->target, sizeof(item->target), target);
 	str_copy(item->job, sizeof(item->job), id);
 	drain->dirty = true;
-	str_fmt(text, sizeof(text), "%s: %s to %s", item->container, item->source, target);
+	if (item->cold)
+		str_fmt(text, sizeof(text), "%s: %s to %s, cold: %s", item->container, item->source,
+			target, item->mode_reason);
+	else
+		str_fmt(text, sizeof(text), "%s: %s to %s", item->container, item->source, target);
 	drain_emit(c, drain, "drain.item", text);
 	return 0;
 }
@@ -281,8 +293,12 @@ static void wait_or_stay(struct core *c, struct drain *drain, struct drain_item 
 		item->since_ms = c->now.mono_ms;
 	if (c->now.mono_ms - item->since_ms < STUCK_MS)
 		return;
-	item->state = ITEM_stays;
 	drain->dirty = true;
+	if (drain_step_down(drain, item, item->code, item->why)) {
+		item->since_ms = 0;
+		return;
+	}
+	item->state = ITEM_stays;
 	str_fmt(text, sizeof(text), "%s: stays on %s: %s%s%s", item->container, item->source,
 		item->code, *item->code ? ": " : "", item->why);
 	drain_emit(c, drain, "drain.item", text);
@@ -307,7 +323,7 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 		return false;
 	}
 	core_book(c, NULL);
-	query = drain_query(c, drain, &place, skip);
+	query = drain_query(c, drain, item, &place, skip);
 	any = choose(c, drain, item, &query, target);
 	if (!any)
 		say_why(c, drain, item, &query);

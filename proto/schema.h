@@ -535,7 +535,9 @@
 	F(str, 14, tried, 63)          /* the target of the attempt that failed */ \
 	F(f64, 15, score) \
 	F(u64, 16, predicted_total_ms) \
-	F(str, 17, home, 63)           /* restore: the host that it came from */
+	F(str, 17, home, 63)           /* restore: the host that it came from */ \
+	F(str, 20, mode, 15)           /* live cold */ \
+	F(str, 21, mode_reason, 255)   /* why it is cold */
 
 /* A host before and after a plan. */
 #define MSG_room(F) \
@@ -566,7 +568,8 @@
 	F(str, 14, note, 1023)         /* what is missing; how it ended */ \
 	F(strs,15, skip, 16, 31) \
 	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */ \
-	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */
+	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */ \
+	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold */
 
 /* The last reply to a request has final set; with follow, events come in between. */
 #define MSG_reply(F) \

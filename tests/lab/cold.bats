@@ -147,3 +147,23 @@ worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
 	name=dies-armed
 	dies beta worker.prepared.recorded STAYED alpha
 }
+
+@test "an evacuation leaves what cannot move live, and moves it cold when asked to" {
+	name=stuck
+	lab ct alpha "$name" --ring
+	soon 10 known "$name"
+	mark along
+	code=0
+	lab exec ctl drover evacuate alpha -y --json >"$BATS_TEST_TMPDIR/json" || code=$?
+	[ "$code" = 4 ]
+	runs_on alpha
+	lab exec ctl drover evacuate alpha --on-stuck cold --dry-run | grep 'cold .*E-IOURING'
+	lab exec ctl drover evacuate alpha --on-stuck cold -y --json >"$BATS_TEST_TMPDIR/json"
+	jq -e '.items[] | select(.container == "stuck") | .mode == "cold" and .state == "moved"' \
+		"$BATS_TEST_TMPDIR/json"
+	job=$(job_now "$name")
+	[ "$(jq -r .mode <<<"$job")" = cold ]
+	ends MOVED beta
+	marked beta along
+	lab exec ctl drover uncordon alpha
+}

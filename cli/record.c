@@ -30,9 +30,11 @@ static int ask(struct cli *cli, struct session *session, const char *command, st
 	return 0;
 }
 
-static bool is_up(const struct msg_host *h)
+/* One that has not beaten yet has no load. */
+static bool is_known(const struct msg_host *h)
 {
-	return str_eq(h->state, "up") && h->cpus && h->mem_total_bytes && name_ok(h->id);
+	return str_eq(h->state, "up") && h->cpus && h->mem_total_bytes && h->mem_available_bytes &&
+	       name_ok(h->id);
 }
 
 static void take_hosts(const struct msg_reply *reply, struct moment_of *m)
@@ -42,7 +44,7 @@ static void take_hosts(const struct msg_reply *reply, struct moment_of *m)
 		const struct msg_host *h = &reply->hosts.v[i];
 		struct rec_host *host = &m->host[m->n_hosts];
 
-		if (!is_up(h))
+		if (!is_known(h))
 			continue;
 		m->n_hosts++;
 		str_copy(host->id, sizeof(host->id), h->id);

@@ -39,7 +39,7 @@ struct command {
 	const char *more; /* paragraphs */
 	struct example examples[EXAMPLES_MAX];
 	struct operand operands[OPERANDS_MAX];
-	uint64_t flags; /* besides FLAGS_GLOBAL */
+	flag_set flags; /* besides FLAGS_GLOBAL */
 	const struct noun *noun;
 	uint64_t timeout_ms; /* for an answer, unless --timeout says; 0 = TIMEOUT_MS */
 	/* Runs the command, returns the process exit code. ask_run and follow_run send the request

@@ -29,10 +29,10 @@ static const char *lister(enum value_kind kind)
 	}
 }
 
-static void print_flag_names(FILE *out, uint64_t flags, const char *sep)
+static void print_flag_names(FILE *out, flag_set flags, const char *sep)
 {
 	for (int id = 0; id < FLAG_COUNT; id++) {
-		if (flags & UINT64_C(1) << id)
+		if (flags & FLAG_BIT(id))
 			fprintf(out, "--%s%s", flag_rows[id].name, sep);
 	}
 }
@@ -208,12 +208,12 @@ static void print_quoted(FILE *out, const char *text)
 		fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, out);
 }
 
-static void print_zsh_flags(FILE *out, uint64_t flags)
+static void print_zsh_flags(FILE *out, flag_set flags)
 {
 	for (int id = 0; id < FLAG_COUNT; id++) {
 		const struct flag *flag = &flag_rows[id];
 
-		if (!(flags & UINT64_C(1) << id))
+		if (!(flags & FLAG_BIT(id)))
 			continue;
 		fprintf(out, " \\\n\t\t\t'--%s%s[", flag->name,
 			flag->kind == VALUE_period ? "=-"
@@ -337,7 +337,7 @@ static void print_fish_command(FILE *out, const struct command *command)
 		fprintf(out, "complete -c drover %s -f -a '(%s)'\n", condition,
 			lister(operand->kind));
 	for (int id = 0; id < FLAG_COUNT; id++) {
-		if (command->flags & UINT64_C(1) << id)
+		if (command->flags & FLAG_BIT(id))
 			print_fish_flag(out, &flag_rows[id], condition);
 	}
 }
@@ -347,7 +347,7 @@ static void print_fish(FILE *out)
 	char family[64];
 
 	for (int id = 0; id < FLAG_COUNT; id++) {
-		if (FLAGS_GLOBAL & UINT64_C(1) << id)
+		if (FLAGS_GLOBAL & FLAG_BIT(id))
 			print_fish_flag(out, &flag_rows[id], "");
 	}
 	for (size_t i = 0; command_at(i); i++) {

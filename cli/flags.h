@@ -229,10 +229,12 @@ enum flag_id {
 		FLAG_COUNT
 };
 
-_Static_assert(FLAG_COUNT <= 64, "a set of rows is a word");
+/* A set of rows; there are as many as a word has bits, and soon more. */
+typedef unsigned __int128 flag_set;
+_Static_assert(FLAG_COUNT <= 128, "a set has a bit for each row");
 
-/* A set of rows. */
-#define FLAG(id) (UINT64_C(1) << FLAG_ID_##id)
+#define FLAG_BIT(id) ((flag_set)1 << (id))
+#define FLAG(id) FLAG_BIT(FLAG_ID_##id)
 #define FLAGS_FORM (FLAG(output) | FLAG(json))
 #define FLAGS_TABLE (FLAGS_FORM | FLAG(columns) | FLAG(headings))
 #define FLAGS_LIST (FLAGS_TABLE | FLAG(watch)) /* of what changes while one looks */

@@ -102,12 +102,12 @@ const char *help_flag(const struct flag *flag, char *buf, size_t size)
 	return buf;
 }
 
-static void print_flags(FILE *out, const struct style *style, uint64_t flags)
+static void print_flags(FILE *out, const struct style *style, flag_set flags)
 {
 	char text[64];
 
 	for (int id = 0; id < FLAG_COUNT; id++) {
-		if (flags & UINT64_C(1) << id)
+		if (flags & FLAG_BIT(id))
 			fprintf(out, "  %s%-*s%s %s\n", style_tone(style, TONE_live), FLAG_COLUMNS,
 				help_flag(&flag_rows[id], text, sizeof(text)), style_end(style),
 				flag_rows[id].help);

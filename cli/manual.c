@@ -29,14 +29,14 @@ void manual_text(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
-static void print_flags(FILE *out, uint64_t flags)
+static void print_flags(FILE *out, flag_set flags)
 {
 	char text[64];
 
 	for (int id = 0; id < FLAG_COUNT; id++) {
 		const char *at;
 
-		if (!(flags & UINT64_C(1) << id))
+		if (!(flags & FLAG_BIT(id)))
 			continue;
 		at = help_flag(&flag_rows[id], text, sizeof(text));
 		fputs(".TP\n.B ", out);

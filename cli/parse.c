@@ -17,7 +17,7 @@
 /* One walk of argp over a part of the command line. */
 struct walk {
 	struct invocation *in;
-	uint64_t flags;
+	flag_set flags;
 	bool find_command; /* stop at the first argument */
 	int stopped_at;    /* its index; after an error, the index past the bad word */
 	unsigned operands;
@@ -27,7 +27,7 @@ struct walk {
 static int flag_of_key(const struct walk *walk, int key)
 {
 	for (int id = 0; id < FLAG_COUNT; id++) {
-		if (walk->flags & UINT64_C(1) << id &&
+		if (walk->flags & FLAG_BIT(id) &&
 		    (key == KEY_FIRST + id ||
 		     (flag_rows[id].letter && key == flag_rows[id].letter)))
 			return id;
@@ -90,7 +90,7 @@ static void explain_stop(struct walk *walk, const char *word)
 		const struct flag *row = &flag_rows[id];
 		size_t used = strlen(names);
 
-		if (!(walk->flags & UINT64_C(1) << id))
+		if (!(walk->flags & FLAG_BIT(id)))
 			continue;
 		if (str_eq(name + strspn(name, "-"), row->name) ||
 		    (name[1] == row->letter && row->letter && !name[2])) {
@@ -130,7 +130,7 @@ static int walk_run(struct walk *walk, int argc, char **argv)
 	for (int id = 0; id < FLAG_COUNT; id++) {
 		const struct flag *row = &flag_rows[id];
 
-		if (!(walk->flags & UINT64_C(1) << id))
+		if (!(walk->flags & FLAG_BIT(id)))
 			continue;
 		rows[n++] = (struct argp_option){
 			.name = row->name,

@@ -196,7 +196,7 @@ static void options_of_a_command_do_not_collide(void **state)
 {
 	(void)state;
 	for (size_t i = 0; command_at(i); i++) {
-		uint64_t flags = command_at(i)->flags | FLAGS_GLOBAL;
+		flag_set flags = command_at(i)->flags | FLAGS_GLOBAL;
 
 		for (int a = 0; a < FLAG_COUNT; a++) {
 			for (int b = a + 1; b < FLAG_COUNT; b++) {

@@ -102,6 +102,8 @@ static bool take(struct follow *follow, const struct msg *msg, uint64_t now_ms)
 		return true;
 	if (msg->reply->plan)
 		return true;
+	if (!*follow->progress.id && !cli->in.quiet && cli->in.format != FORMAT_json)
+		group_print(cli, msg->reply);
 	if (msg->reply->jobs.n)
 		progress_feed(&follow->progress, &msg->reply->jobs.v[0], now_ms);
 	return false;

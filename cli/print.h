@@ -13,6 +13,9 @@ int check_print(struct cli *cli, const struct msg_reply *reply);
 
 int job_print(struct cli *cli, const struct msg_reply *reply);
 int migrate_print(struct cli *cli, const struct msg_reply *reply);
+
+/* Before it begins: who moves as one with whom; nothing for a job alone. */
+void group_print(struct cli *cli, const struct msg_reply *reply);
 int text_print(struct cli *cli, const struct msg_reply *reply);
 int cordon_print(struct cli *cli, const struct msg_reply *reply);
 int history_print(struct cli *cli, const struct msg_reply *reply);

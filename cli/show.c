@@ -209,6 +209,51 @@ static void print_failure(struct cli *cli, const struct msg_job *job)
 		fprintf(cli->out, "  log        drover job %s --log\n", job->id ? job->id : "");
 }
 
+void group_print(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct msg_job *lead = reply->jobs.v;
+
+	if (reply->jobs.n < 2)
+		return;
+	fprintf(cli->out, "%s moves with ", lead->container ? lead->container : "");
+	for (size_t i = 1; i < reply->jobs.n; i++)
+		fprintf(cli->out, "%s%s", i > 1 ? ", " : "",
+			reply->jobs.v[i].container ? reply->jobs.v[i].container : "");
+	fprintf(cli->out, ": group %s\n", lead->group_name ? lead->group_name : "");
+}
+
+static void print_quiet(struct cli *cli, const struct msg_job *job)
+{
+	char text[32];
+
+	fprintf(cli->out, "%s %s %s", job->container ? job->container : "",
+		job->outcome ? job->outcome : "", job->runs_on ? job->runs_on : "");
+	if (job->figures && job->figures->frozen_us)
+		fprintf(cli->out, " %s",
+			duration_text(text, sizeof(text), job->figures->frozen_us / 1000));
+	fputc('\n', cli->out);
+}
+
+/* The others that moved as one with the job that was asked for, and how long any of them stood. */
+static void print_members(struct cli *cli, const struct msg_reply *reply)
+{
+	uint64_t frozen_us = 0;
+	char text[32];
+
+	for (size_t i = 0; reply->jobs.n > 1 && i < reply->jobs.n; i++) {
+		const struct msg_job *job = &reply->jobs.v[i];
+		uint64_t us = job->figures ? job->figures->frozen_us : 0;
+
+		frozen_us = us > frozen_us ? us : frozen_us;
+		if (i && job->outcome && *job->outcome)
+			print_quiet(cli, job);
+	}
+	if (frozen_us)
+		fprintf(cli->out, "group %s: frozen for %s\n",
+			reply->jobs.v->group_name ? reply->jobs.v->group_name : "",
+			duration_text(text, sizeof(text), frozen_us / 1000));
+}
+
 int job_print(struct cli *cli, const struct msg_reply *reply)
 {
 	const struct msg_job *job = reply->jobs.n ? &reply->jobs.v[0] : NULL;
@@ -232,20 +277,9 @@ int job_print(struct cli *cli, const struct msg_reply *reply)
 	print_failure(cli, job);
 	if (!job->finished_ms && !(job->outcome && *job->outcome))
 		job_line_print(cli->out, &cli->style, job);
+	print_members(cli, reply);
 	line_print(cli->out, "  ", reply->text);
 	return 0;
-}
-
-static void print_quiet(struct cli *cli, const struct msg_job *job)
-{
-	char text[32];
-
-	fprintf(cli->out, "%s %s %s", job->container ? job->container : "",
-		job->outcome ? job->outcome : "", job->runs_on ? job->runs_on : "");
-	if (job->figures && job->figures->frozen_us)
-		fprintf(cli->out, " %s",
-			duration_text(text, sizeof(text), job->figures->frozen_us / 1000));
-	fputc('\n', cli->out);
 }
 
 int migrate_print(struct cli *cli, const struct msg_reply *reply)
@@ -268,6 +302,8 @@ int migrate_print(struct cli *cli, const struct msg_reply *reply)
 			job->target && *job->target ? job->target : "?");
 	else if (job && (!failed.code || (job->figures && job->figures->frozen_us)))
 		summary_print(cli->out, &cli->style, job);
+	if (cli->in.format != FORMAT_json)
+		print_members(cli, reply);
 	fflush(cli->out);
 	return failed.code ? report_reply(cli, &failed, job != NULL) : 0;
 }

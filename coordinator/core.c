@@ -172,7 +172,8 @@ void core_emit(struct core *c, const char *kind, const char *host, const char *t
 
 static bool hears(const struct follower *f, const struct msg_job *view)
 {
-	return !f->job[0] || (view && (str_eq(f->job, view->id) || str_eq(f->job, view->parent)));
+	return !f->job[0] || (view && (str_eq(f->job, view->id) || str_eq(f->job, view->parent) ||
+				       str_eq(f->job, view->group)));
 }
 
 void core_emit_view(struct core *c, const char *kind, const char *host, const char *text,
@@ -209,7 +210,8 @@ static void tell_end(struct core *c, struct job *job)
 	job->told = job->outcome;
 	c->drains_due = true;
 	core_emit(c, "job.end", NULL, job->error, job);
-	core_end_followers(c, job);
+	if (migrate_group_told(c, job))
+		core_end_followers(c, job);
 }
 
 static void forget_oldest_drains(struct core *c)

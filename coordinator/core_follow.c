@@ -10,7 +10,9 @@
 
 void core_follow(struct core *c, uint64_t client, const char *request, const struct job *job)
 {
-	core_follow_id(c, client, request, job ? job->id : "");
+	const char *id = job && job->group[0] ? job->group : job ? job->id : "";
+
+	core_follow_id(c, client, request, id);
 }
 
 void core_follow_id(struct core *c, uint64_t client, const char *request, const char *id)
@@ -49,7 +51,7 @@ void core_end_followers(struct core *c, const struct job *job)
 	for (size_t i = 0; i < c->n_followers; i++) {
 		struct follower f = c->followers[i];
 
-		if (str_eq(f.job, job->id))
+		if (str_eq(f.job, job->id) || (job->group[0] && str_eq(f.job, job->group)))
 			core_reply_job(c, f.client, f.request, job, true, false);
 		else
 			c->followers[kept++] = f;

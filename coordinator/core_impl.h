@@ -157,6 +157,9 @@ void core_reply_error(struct core *c, uint64_t client, const char *request, cons
 void core_reply_job(struct core *c, uint64_t client, const char *request, const struct job *job,
 		    bool final, bool with_log);
 
+/* The job and the others of its group. */
+void core_show_group(struct core *c, const struct job *job, bool with_log, struct msg_reply *reply);
+
 /* Fill in one list of a reply; what they point to lives until the end of the turn. */
 void core_list_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply);
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "coordinator/liveness.h"
+#include "coordinator/migrate.h"
 
 #include <string.h>
 
@@ -41,16 +42,42 @@ int core_job_code(const struct job *job)
 	return job->code;
 }
 
+/* The first of its group whose end was no success, else itself. */
+static const struct job *worst_of(const struct core *c, const struct job *job)
+{
+	const struct job *m = NULL;
+
+	if (core_job_code(job))
+		return job;
+	while ((m = migrate_group_next(c, job, m)))
+		if (core_job_code(m))
+			return m;
+	return job;
+}
+
+void core_show_group(struct core *c, const struct job *job, bool with_log, struct msg_reply *reply)
+{
+	const struct job *m = NULL;
+
+	reply->jobs.v =
+		core_scratch(c, job->group[0] ? job->group_size : 1, sizeof(struct msg_job));
+	job_view(job, &reply->jobs.v[reply->jobs.n++], core_scratch(c, 1, sizeof(struct job_text)),
+		 with_log);
+	while ((m = migrate_group_next(c, job, m)) && reply->jobs.n < job->group_size)
+		if (m != job)
+			job_view(m, &reply->jobs.v[reply->jobs.n++],
+				 core_scratch(c, 1, sizeof(struct job_text)), false);
+}
+
 void core_reply_job(struct core *c, uint64_t client, const char *request, const struct job *job,
 		    bool final, bool with_log)
 {
-	struct job_text *text = core_scratch(c, 1, sizeof(*text));
-	struct msg_job view;
-	struct msg_reply reply = {.jobs = {&view, 1}, .final = final};
+	struct msg_reply reply = {.final = final};
 	char why[1024];
 
-	job_view(job, &view, text, with_log);
+	core_show_group(c, job, with_log, &reply);
 	if (final) {
+		job = worst_of(c, job);
 		reply.code = (uint64_t)core_job_code(job);
 		reply.error = reply.code ? job->error : NULL;
 		reply.fix = reply.code ? job->fix : NULL;

@@ -110,9 +110,7 @@ static int find_job(struct asked *a, struct job **ret, struct err *err)
 /* The job as it is, whatever became of it: a question that was answered is no failure. */
 static void show_job(struct asked *a, const struct job *job, bool with_log)
 {
-	a->reply.jobs.v = core_scratch(a->c, 1, sizeof(*a->reply.jobs.v));
-	a->reply.jobs.n = 1;
-	job_view(job, a->reply.jobs.v, core_scratch(a->c, 1, sizeof(struct job_text)), with_log);
+	core_show_group(a->c, job, with_log, &a->reply);
 }
 
 /* One that follows is told the job's own code at its end. */
@@ -132,7 +130,7 @@ static int ask_job(struct asked *a, struct err *err)
 		show_job(a, job, with_log);
 		return 0;
 	}
-	if (!(job->told_end && job->told == job->outcome)) {
+	if (!migrate_group_told(a->c, job)) {
 		core_follow(a->c, a->client, a->request, job);
 		core_reply_job(a->c, a->client, a->request, job, false, with_log);
 	} else {
@@ -315,9 +313,13 @@ int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 	work.deadline_ms = body->deadline_ms;
 	work.max_downtime_ms = body->max_downtime_ms;
 	job_set_work(*ret, &work);
-	if (!probe)
-		choose_mode(a, *ret);
-	return 0;
+	if (probe)
+		return 0;
+	choose_mode(a, *ret);
+	if (!migrate_group_make(a->c, *ret, &place, err))
+		return 0;
+	core_job_drop(a->c, *ret);
+	return -err->code;
 }
 
 static bool is_down(const struct verdict *verdict)
@@ -339,7 +341,7 @@ static int refuse_job(struct asked *a, struct job *job, struct err *err)
 		core_rank_chosen(a->c, &query, job->chosen, &ranking);
 	else
 		score_rank(&query, &a->c->nodes, &ranking);
-	if (job->chosen[0] && ranking.n) {
+	if (job->chosen[0] && ranking.n && !verdict_feasible(&ranking.v[0].verdict)) {
 		verdict_print(&ranking.v[0].verdict, err->text, sizeof(err->text));
 		err_fix(err, "%s", verdict_fix(&ranking.v[0].verdict));
 	}
@@ -363,10 +365,14 @@ int core_job_begin(struct core *c, struct job *job, struct err *err)
 {
 	char text[24];
 
-	job->epoch = c->epoch + 1;
+	struct job *m = NULL;
+	uint64_t epoch = c->epoch;
+
+	while ((m = migrate_group_next(c, job, m)))
+		m->epoch = ++epoch;
 	if (migrate_start(c, job, err))
 		return -err->code;
-	c->epoch = job->epoch;
+	c->epoch = epoch;
 	str_fmt(text, sizeof(text), "%" PRIu64, c->epoch);
 	effects_value(c->effects, "epoch", text);
 	return 0;
@@ -375,9 +381,12 @@ int core_job_begin(struct core *c, struct job *job, struct err *err)
 /* The ladder's next step, where the user has allowed it: what bars the live move is the reason. */
 static int begin_cold(struct asked *a, struct job *job, struct err *err)
 {
+	struct job *m = NULL;
+
 	if (job->cold || !str_eq(a->body->mode, "ladder"))
 		return -err->code;
-	go_cold(job, err->text);
+	while ((m = migrate_group_next(a->c, job, m)))
+		go_cold(m, err->text);
 	if (!core_job_begin(a->c, job, err))
 		return 0;
 	job->cold = false; /* what bars the live move is told */
@@ -388,7 +397,7 @@ static int begin_job(struct asked *a, struct job *job, struct err *err)
 {
 	if (core_job_begin(a->c, job, err) && begin_cold(a, job, err)) {
 		refuse_job(a, job, err);
-		core_job_drop(a->c, job);
+		migrate_group_drop(a->c, job);
 		return 0;
 	}
 	a->reply.final = false;
@@ -400,18 +409,19 @@ static int begin_job(struct asked *a, struct job *job, struct err *err)
 
 static int ask_migrate(struct asked *a, struct err *err)
 {
-	struct job *job, *other;
+	struct job *job, *other = NULL, *m = NULL;
 
 	if (core_prepare(a, false, &job, err))
 		return -err->code;
-	other = core_job_moving(a->c, job->container, job->source, job);
+	while (!other && (m = migrate_group_next(a->c, job, m)))
+		other = core_job_moving(a->c, m->container, m->source, m);
 	if (other) {
 		fail(err, ERR_busy, "E-BUSY: job %s is moving %s already (%s to %s, at %s)",
-		     other->id, job->container, other->source, other->target,
+		     other->id, other->container, other->source, other->target,
 		     stage_name(other->stage));
-		err_fix(err, "drover job %s --follow, or drover cancel %s", job->container,
-			job->container);
-		core_job_drop(a->c, job);
+		err_fix(err, "drover job %s --follow, or drover cancel %s", other->container,
+			other->container);
+		migrate_group_drop(a->c, job);
 		return -err->code;
 	}
 	return begin_job(a, job, err);

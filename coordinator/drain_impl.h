@@ -24,6 +24,10 @@ bool drain_step_down(const struct drain *drain, struct drain_item *item, const c
 bool drain_may_use(const struct drain *drain, const struct drain_item *item,
 		   const struct node *node);
 
+/* Whether a host takes the others that move as one with this container, too. */
+bool drain_takes_group(struct core *c, const struct drain *drain, const struct drain_item *item,
+		       const struct place *place, const struct node *node);
+
 /* Code and sentence for a container that no candidate can take. */
 void drain_say_why(const struct drain *drain, struct drain_item *item,
 		   const struct ranking *ranking);

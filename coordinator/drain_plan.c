@@ -4,11 +4,13 @@
  * when those before it are there already. What the plan says is shown and agreed to; the queue
  * chooses again when a move begins (drain_run.c), as the cluster has gone on meanwhile. */
 #include "coordinator/drain_impl.h"
+#include "coordinator/migrate.h"
 
 #include "base/mem.h"
 
 #include <string.h>
 
+#define DRAIN_GROUP_MAX 8
 #define ALIKE 2.0 /* points of score that make no difference */
 
 bool drain_step_down(const struct drain *drain, struct drain_item *item, const char *code,
@@ -43,6 +45,33 @@ bool drain_may_use(const struct drain *drain, const struct drain_item *item,
 	if (node->cordoned || str_eq(node->id, item->tried))
 		return false;
 	return *item->home ? str_eq(node->id, item->home) : !drain_has_host(drain, node->id);
+}
+
+bool drain_takes_group(struct core *c, const struct drain *drain, const struct drain_item *item,
+		       const struct place *place, const struct node *node)
+{
+	struct place others[DRAIN_GROUP_MAX];
+	size_t n = group_others(place, others, ARRAY_LEN(others));
+	uint64_t booked = node->booked_bytes, cpu = node->booked_cpu_permille;
+	struct node *to = (struct node *)node;
+	size_t groups = node->n_booked_groups;
+	const char *skip[16];
+	bool takes = true;
+
+	core_book_one(c, to, place->container);
+	for (size_t i = 0; takes && i < n && i < ARRAY_LEN(others); i++) {
+		struct score_query query = drain_query(c, drain, item, &others[i], skip);
+		struct verdict verdict;
+
+		score_verdict(&query, node, &verdict);
+		takes = verdict_feasible(&verdict);
+		verdict_done(&verdict);
+		core_book_one(c, to, others[i].container);
+	}
+	to->booked_bytes = booked;
+	to->booked_cpu_permille = cpu;
+	to->n_booked_groups = groups;
+	return takes;
 }
 
 /* --- what is missing --- */
@@ -129,10 +158,25 @@ static size_t arrivals(const struct drain *drain, const char *host)
 	return n;
 }
 
+/* Where an earlier item of this plan goes that moves as one with this one; "" when none does. */
+static const char *goes_with(struct core *c, const struct drain *drain,
+			     const struct drain_item *item, const struct place *place)
+{
+	struct place other;
+
+	for (const struct drain_item *i = drain->items; *group_label(place->container) && i < item;
+	     i++)
+		if (i->target[0] && str_eq(i->source, item->source) &&
+		    !nodes_find_container(&c->nodes, i->container, i->source, &other, NULL) &&
+		    group_joins(place->container, other.container))
+			return i->target;
+	return "";
+}
+
 /* Of hosts that are about as good as the best the one that gets the fewest of this plan: a host
  * takes two at a time, and what is alike should not end up on one. */
 static const struct candidate *choose(const struct drain *drain, const struct drain_item *item,
-				      const struct ranking *ranking)
+				      const struct ranking *ranking, const char *with)
 {
 	const struct candidate *top = NULL, *best = NULL;
 	size_t fewest = 0, here;
@@ -140,7 +184,8 @@ static const struct candidate *choose(const struct drain *drain, const struct dr
 	for (size_t i = 0; i < ranking->n; i++) {
 		const struct candidate *one = &ranking->v[i];
 
-		if (!drain_may_use(drain, item, one->node))
+		if (!drain_may_use(drain, item, one->node) ||
+		    (*with && !str_eq(with, one->node->id)))
 			continue;
 		if (top && (one->tier < top->tier || one->score < top->score - ALIKE))
 			break; /* they come in order of tier and score */
@@ -188,7 +233,7 @@ static bool place_so(struct core *c, const struct drain *drain, struct drain_ite
 
 	query.live_only = true;
 	rank(c, item, &query, &ranking);
-	best = choose(drain, item, &ranking);
+	best = choose(drain, item, &ranking, goes_with(c, drain, item, place));
 	found = best && verdict_feasible(&best->verdict);
 	if (found)
 		use(c, item, best, place->container);

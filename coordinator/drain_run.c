@@ -159,21 +159,31 @@ static struct traffic traffic_of(const struct core *c, const char *source, const
 	return t;
 }
 
+/* Whether n more still are within a limit; a group that is larger than it goes when nothing else
+ * does. */
+static bool within(size_t now, size_t n, size_t limit)
+{
+	return now + n <= limit || (!now && n > 1);
+}
+
 static bool may_leave(const struct core *c, const struct drain *drain,
-		      const struct drain_item *item)
+		      const struct drain_item *item, size_t n)
 {
 	struct traffic t = traffic_of(c, item->source, "");
 	size_t limit = drain->parallel ? drain->parallel : DRAIN_MOVES;
 
-	return drain_count(drain, ITEM_moving) < limit &&
-	       t.all < (limit > DRAIN_MOVES ? limit : DRAIN_MOVES) && t.out < DRAIN_HOST_MOVES;
+	return within(drain_count(drain, ITEM_moving), n, limit) &&
+	       within(t.all, n, limit > DRAIN_MOVES ? limit : DRAIN_MOVES) &&
+	       within(t.out, n, DRAIN_HOST_MOVES);
 }
 
 struct filter {
-	const struct core *c;
+	struct core *c;
 	const struct drain *drain;
 	const struct drain_item *item;
-	bool for_now; /* with room for one more arrival */
+	const struct place *place;
+	size_t n;     /* that move as one */
+	bool for_now; /* with room for their arrival */
 };
 
 static bool is_out(void *arg, const struct node *node)
@@ -181,7 +191,10 @@ static bool is_out(void *arg, const struct node *node)
 	const struct filter *filter = arg;
 
 	return !drain_may_use(filter->drain, filter->item, node) ||
-	       (filter->for_now && traffic_of(filter->c, "", node->id).in >= DRAIN_HOST_MOVES);
+	       (filter->for_now &&
+		!within(traffic_of(filter->c, "", node->id).in, filter->n, DRAIN_HOST_MOVES)) ||
+	       (filter->n > 1 &&
+		!drain_takes_group(filter->c, filter->drain, filter->item, filter->place, node));
 }
 
 static bool can_take(const struct score_query *query, struct filter *filter,
@@ -200,10 +213,11 @@ static bool can_take(const struct score_query *query, struct filter *filter,
 
 /* The planned target or the best of the rest, with room for one more arrival: its id in ret_target,
  * "" when there is none. Answers whether some host could take it, if only later. */
-static bool choose(const struct core *c, const struct drain *drain, const struct drain_item *item,
-		   const struct score_query *query, char ret_target[NAME_SIZE])
+static bool choose(struct core *c, const struct drain *drain, const struct drain_item *item,
+		   const struct place *place, size_t n, const struct score_query *query,
+		   char ret_target[NAME_SIZE])
 {
-	struct filter filter = {c, drain, item, true};
+	struct filter filter = {c, drain, item, place, n, true};
 	struct candidate best;
 	bool found = can_take(query, &filter, nodes_find(&c->nodes, item->target));
 
@@ -231,12 +245,47 @@ static void say_why(struct core *c, struct drain *drain, struct drain_item *item
 	ranking_done(&ranking);
 }
 
+static void moves(struct core *c, struct drain *drain, struct drain_item *item,
+		  const struct job *job)
+{
+	char text[3 * NAME_SIZE + 300];
+
+	if (!item)
+		return;
+	item->state = ITEM_moving;
+	item->attempts++;
+	item->since_ms = 0;
+	item->code[0] = item->why[0] = '\0';
+	item->predicted_frozen_ms = job->predicted_frozen_ms;
+	str_copy(item->target, sizeof(item->target), job->target);
+	str_copy(item->job, sizeof(item->job), job->id);
+	drain->dirty = true;
+	if (job->cold)
+		str_fmt(text, sizeof(text), "%s: %s to %s, cold: %s", item->container, item->source,
+			job->target, job->mode_reason);
+	else
+		str_fmt(text, sizeof(text), "%s: %s to %s", item->container, item->source,
+			job->target);
+	drain_emit(c, drain, "drain.item", text);
+}
+
+/* The waiting item of a container that moves as one with another, or NULL. */
+static struct drain_item *item_of(struct drain *drain, const struct job *job)
+{
+	for (size_t i = 0; i < drain->n_items; i++)
+		if (drain->items[i].state == ITEM_waiting &&
+		    str_eq(drain->items[i].container, job->container) &&
+		    str_eq(drain->items[i].source, job->source))
+			return &drain->items[i];
+	return NULL;
+}
+
 static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		 const struct place *place, const char *target, const char *skip[16],
 		 struct err *err)
 {
-	struct job *job;
-	char id[ULID_SIZE], text[3 * NAME_SIZE + 300];
+	struct job *job, *m = NULL;
+	char id[ULID_SIZE];
 
 	ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
 	while (core_job_find(c, id)) /* begun before the coordinator was started again */
@@ -246,24 +295,12 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	str_copy(job->chosen, sizeof(job->chosen), target);
 	job->cold = item->cold;
 	str_copy(job->mode_reason, sizeof(job->mode_reason), item->mode_reason);
-	if (core_job_begin(c, job, err)) {
-		core_job_drop(c, job);
+	if (migrate_group_make(c, job, place, err) || core_job_begin(c, job, err)) {
+		migrate_group_drop(c, job);
 		return -err->code;
 	}
-	item->state = ITEM_moving;
-	item->attempts++;
-	item->since_ms = 0;
-	item->code[0] = item->why[0] = '\0';
-	item->predicted_frozen_ms = job->predicted_frozen_ms;
-	str_copy(item->target, sizeof(item->target), target);
-	str_copy(item->job, sizeof(item->job), id);
-	drain->dirty = true;
-	if (item->cold)
-		str_fmt(text, sizeof(text), "%s: %s to %s, cold: %s", item->container, item->source,
-			target, item->mode_reason);
-	else
-		str_fmt(text, sizeof(text), "%s: %s to %s", item->container, item->source, target);
-	drain_emit(c, drain, "drain.item", text);
+	while ((m = migrate_group_next(c, job, m)))
+		moves(c, drain, m == job ? item : item_of(drain, m), m);
 	return 0;
 }
 
@@ -312,6 +349,7 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 	struct place place;
 	struct err err = {0};
 	char target[NAME_SIZE] = "";
+	size_t n;
 	bool any;
 
 	if (nodes_find_container(&c->nodes, item->container, item->source, &place, &err) ||
@@ -322,9 +360,12 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 			is_gone(c, drain, item);
 		return false;
 	}
+	n = 1 + group_others(&place, NULL, 0);
+	if (n > 1 && !may_leave(c, drain, item, n))
+		return false;
 	core_book(c, NULL);
 	query = drain_query(c, drain, item, &place, skip);
-	any = choose(c, drain, item, &query, target);
+	any = choose(c, drain, item, &place, n, &query, target);
 	if (!any)
 		say_why(c, drain, item, &query);
 	if (!*target && !any)
@@ -341,7 +382,7 @@ static void begin_moves(struct core *c, struct drain *drain)
 	for (size_t i = 0; i < drain->n_items && in_vain < NO_TARGET_TRIES_MAX; i++) {
 		struct drain_item *item = &drain->items[i];
 
-		if (item->state == ITEM_waiting && may_leave(c, drain, item))
+		if (item->state == ITEM_waiting && may_leave(c, drain, item, 1))
 			in_vain += dispatch(c, drain, item);
 	}
 }

@@ -179,6 +179,9 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.runtime = job->runtime,
 		.user = job->user,
 		.parent = job->parent,
+		.group = job->group,
+		.group_name = job->group_name,
+		.group_size = job->group_size,
 		.log = text->log,
 		.has_log = job->log[PARTY_source] || job->log[PARTY_target],
 		.score = job->score,
@@ -249,6 +252,9 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	str_copy(job->target, sizeof(job->target), view->target);
 	str_copy(job->user, sizeof(job->user), view->user);
 	str_copy(job->parent, sizeof(job->parent), view->parent);
+	str_copy(job->group, sizeof(job->group), view->group);
+	str_copy(job->group_name, sizeof(job->group_name), view->group_name);
+	job->group_size = view->group_size;
 	str_copy(job->runtime, sizeof(job->runtime), view->runtime);
 	str_copy(job->runs_on, sizeof(job->runs_on), view->runs_on);
 	str_copy(job->error, sizeof(job->error), view->error);

@@ -39,6 +39,9 @@ struct job {
 	char chosen[NAME_SIZE]; /* target that the user named, or "" */
 	char user[NAME_SIZE];
 	char parent[ULID_SIZE]; /* the drain that it is part of, or "" */
+	char group[ULID_SIZE];  /* it moves as one with others, or "": the id of the first */
+	char group_name[NAME_SIZE];
+	uint64_t group_size;
 	char runtime[32];
 	enum stage stage, failed;
 	enum outcome outcome;
@@ -62,6 +65,7 @@ struct job {
 	/* volatile */
 	bool probe; /* a live check for a client: never recorded, moves nothing */
 	bool cancelled, past_deadline;
+	bool ready;       /* its stage is done, the group's is not */
 	bool still_held;  /* S answered release as HELD: it has to be told to abort */
 	bool wants_proof; /* S answered abort as RELEASED */
 	struct slot slot[PARTY_COUNT];

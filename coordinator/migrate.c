@@ -72,6 +72,8 @@ static void send_ask(struct core *c, struct job *job, enum party party)
 		.runtime = work->runtime,
 		.bundle = work->bundle,
 		.mode = job->cold ? "cold" : NULL,
+		.group = job->group,
+		.group_size = job->group_size,
 	};
 	struct msg_head head = {.type = MSG_TYPE_ask, .epoch = c->config.term};
 
@@ -142,6 +144,7 @@ static void begin_stage(struct core *c, struct job *job)
 {
 	job->entered_ms = job->heard_ms = c->now.mono_ms;
 	job->waiting_ms = stage_row(job->stage)->wait_ms ? 0 : c->now.mono_ms;
+	job->ready = false;
 	job->phase[0] = '\0';
 	job->done_bytes = job->total_bytes = job->bytes_s = job->round = 0;
 	arrange_asks(c, job);
@@ -270,6 +273,8 @@ static bool deadline_passed(const struct core *c, const struct job *job)
 {
 	const struct stage_row *row = stage_row(job->stage);
 
+	if (job->ready) /* another of its group has a deadline */
+		return false;
 	return (row->wait_ms && c->now.mono_ms - job->heard_ms >= row->wait_ms) ||
 	       (row->cap_ms && c->now.mono_ms - job->entered_ms >= row->cap_ms);
 }
@@ -311,7 +316,7 @@ uint64_t migrate_next_ms(const struct job *job)
 	for (enum party party = 0; party < PARTY_COUNT; party++)
 		if (job->slot[party].step && !job->slot[party].answered)
 			next_ms = earlier(next_ms, job->slot[party].next_ms);
-	if (row->wait_ms && job->outcome != OUTCOME_held)
+	if (row->wait_ms && job->outcome != OUTCOME_held && !job->ready)
 		next_ms = earlier(next_ms, job->heard_ms + row->wait_ms);
 	return next_ms;
 }

@@ -111,7 +111,42 @@ void migrate_takeover_refused(struct core *c, struct job *job, enum party party,
 void migrate_retire_refused(struct core *c, struct job *job, enum party party,
 			    const struct msg_answer *answer);
 
+/* --- migrate_group.c: jobs that move as one --- */
+
+/* The members of a job's group in the order of their start, itself among them; NULL past the last.
+ * A job without a group has itself. */
+struct job *migrate_group_next(const struct core *c, const struct job *of, const struct job *after);
+
+/* The label drover.group, "" when there is none; whether two containers of one host move as one;
+ * and the running others of this place's group there: their number, the first max in ret. */
+const char *group_label(const struct msg_container *ct);
+bool group_joins(const struct msg_container *a, const struct msg_container *b);
+size_t group_others(const struct place *place, struct place *ret, size_t max);
+
+/* Makes the jobs of the others, with the lead's wishes. -ERR_refused when they are too many. */
+int migrate_group_make(struct core *c, struct job *lead, const struct place *place,
+		       struct err *err);
+
+/* Forgets jobs that were not begun, the others first. */
+void migrate_group_drop(struct core *c, struct job *job);
+
+/* The best host that takes all of them; and another one before anything is reserved. */
+int migrate_group_pick(struct core *c, struct job *job, struct err *err);
+bool migrate_group_repick(struct core *c, struct job *job);
+
+/* True: the job has a group, and either waits for it before this stage or has entered it by now. */
+bool migrate_group_waits(struct core *c, struct job *job, enum stage next);
+
+/* A member has failed: those that are not past their release stay, too. */
+void migrate_group_fail(struct core *c, struct job *job);
+
+/* Whether the end of each member has been told. */
+bool migrate_group_told(const struct core *c, const struct job *job);
+
 /* --- migrate_pick.c --- */
+
+bool migrate_was_tried(const struct job *job, const char *id);
+void migrate_use(struct job *job, const struct candidate *best);
 
 /* The query that stands for this job's container. */
 struct score_query migrate_query(struct core *c, struct job *job);

@@ -24,7 +24,10 @@ static void unfit(struct core *c, struct job *job, enum party party, const char 
 
 static void onward(struct core *c, struct job *job)
 {
-	migrate_enter(c, job, stage_row(job->stage)->next);
+	enum stage next = stage_row(job->stage)->next;
+
+	if (!migrate_group_waits(c, job, next))
+		migrate_enter(c, job, next);
 }
 
 /* An answer ended a silence that was told as HELD. */

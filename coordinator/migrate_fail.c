@@ -59,6 +59,7 @@ void migrate_fail(struct core *c, struct job *job, int code, const char *fix, co
 	if (job->stage == STAGE_release && job->still_held)
 		undo = STAGE_rollback;
 	migrate_enter(c, job, undo);
+	migrate_group_fail(c, job);
 }
 
 static void learn(struct core *c, struct job *job)

@@ -31,7 +31,7 @@ struct score_query migrate_query(struct core *c, struct job *job)
 	return query;
 }
 
-static bool was_tried(const struct job *job, const char *id)
+bool migrate_was_tried(const struct job *job, const char *id)
 {
 	for (size_t i = 0; i < JOB_CANDIDATES_MAX; i++)
 		if (str_eq(job->tried[i], id))
@@ -39,7 +39,7 @@ static bool was_tried(const struct job *job, const char *id)
 	return false;
 }
 
-static void use(struct job *job, const struct candidate *best)
+void migrate_use(struct job *job, const struct candidate *best)
 {
 	struct msg_ask work = *job->work->ask;
 	struct msg_reason reasons[VERDICT_REASONS_MAX];
@@ -82,7 +82,7 @@ static void say_none(const struct ranking *ranking, const struct job *job, struc
 
 static bool is_out(void *arg, const struct node *node)
 {
-	return was_tried(arg, node->id);
+	return migrate_was_tried(arg, node->id);
 }
 
 /* The chosen host, or the best that was not tried; false when it cannot be had. */
@@ -105,10 +105,12 @@ int migrate_pick(struct core *c, struct job *job, struct err *err)
 	struct candidate best = {0};
 	struct ranking ranking;
 
+	if (job->group[0])
+		return migrate_group_pick(c, job, err);
 	if (!query.source || !query.container)
 		return fail(err, ERR_nosuch, "nothing is known of %s any more", job->container);
 	if (find_target(c, job, &query, &best)) {
-		use(job, &best);
+		migrate_use(job, &best);
 		candidate_done(&best);
 		return 0;
 	}
@@ -128,6 +130,8 @@ bool migrate_next_candidate(struct core *c, struct job *job)
 
 	if (job->probe || job->chosen[0] || job->attempt >= JOB_CANDIDATES_MAX)
 		return false;
+	if (job->group[0])
+		return migrate_group_repick(c, job);
 	if (migrate_pick(c, job, &err))
 		return false;
 	migrate_enter(c, job, STAGE_check);
@@ -137,8 +141,9 @@ bool migrate_next_candidate(struct core *c, struct job *job)
 int migrate_start(struct core *c, struct job *job, struct err *err)
 {
 	int rc = migrate_pick(c, job, err);
+	struct job *m = NULL;
 
-	if (!rc)
-		migrate_enter(c, job, STAGE_check);
+	while (!rc && (m = migrate_group_next(c, job, m)))
+		migrate_enter(c, m, STAGE_check);
 	return rc;
 }

@@ -248,7 +248,9 @@
 	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \
 	F(u64, 28, offset)             /* log: from this byte on */ \
 	F(u64, 32, max_downtime_ms)    /* kept in a job's working set; 0 = what its policy says */ \
-	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started */
+	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started */ \
+	F(str, 37, group, 26)          /* moves as one with others: the group's id, */ \
+	F(u64, 38, group_size)         /* … and how many they are */
 
 #define MSG_ack(F) \
 	F(str, 1, migration, 26) \
@@ -457,7 +459,10 @@
 	F(i64, 43, frozen_error_percent) /* measured against predicted; 0 also: not measured */ \
 	F(i64, 44, total_error_percent) \
 	F(str, 45, mode, 15)           /* live cold */ \
-	F(str, 46, mode_reason, 255)   /* why it is cold; empty: live */
+	F(str, 46, mode_reason, 255)   /* why it is cold; empty: live */ \
+	F(str, 47, group, 26)          /* moves as one with others: the id of the first of them */ \
+	F(str, 48, group_name, 63)     /* … and what makes them one: the label drover.group */ \
+	F(u64, 49, group_size)
 
 #define MSG_event(F) \
 	F(u64, 1, seq) \

@@ -48,6 +48,11 @@ bool sign_check(const char *public, const void *data, size_t len, const uint8_t 
 	       crypto_sign_verify_detached(sig, data, len, raw) == 0;
 }
 
+void sign_digest(const void *data, size_t len, uint8_t ret[SIGN_DIGEST_BYTES])
+{
+	crypto_generichash(ret, SIGN_DIGEST_BYTES, data, len, NULL, 0);
+}
+
 bool sign_public_ok(const char *text)
 {
 	uint8_t raw[crypto_sign_PUBLICKEYBYTES];

@@ -31,6 +31,11 @@ void sign_make(const struct sign_keys *keys, const void *data, size_t len, uint8
 bool sign_check(const char *public, const void *data, size_t len, const uint8_t *sig,
 		size_t sig_len);
 
+#define SIGN_DIGEST_BYTES 32
+
+/* BLAKE2b (RFC 7693) of 256 bits, to name a text within a signed one. */
+void sign_digest(const void *data, size_t len, uint8_t ret[SIGN_DIGEST_BYTES]);
+
 bool sign_public_ok(const char *text);
 
 #endif

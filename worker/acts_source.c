@@ -9,6 +9,7 @@
 #include "runtime/freezer.h"
 #include "runtime/repair.h"
 #include "worker/facts.h"
+#include "worker/group.h"
 #include "worker/logs.h"
 
 #include <fcntl.h>
@@ -573,10 +574,16 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_source[ACT_COUNT] = {
-	[ACT_check_source] = {begin_check, NULL},         [ACT_sync] = {begin_sync, event_pass},
-	[ACT_gate_close] = {begin_gate_close, NULL},      [ACT_freeze] = {begin_freeze, NULL},
-	[ACT_dump] = {begin_dump, event_dump, stop_dump}, [ACT_send] = {begin_send, event_send},
-	[ACT_invalidate] = {begin_clean, NULL},           [ACT_thaw] = {begin_thaw, NULL},
-	[ACT_gate_open] = {begin_gate_open, NULL},        [ACT_retire] = {begin_retire, NULL},
+	[ACT_check_source] = {begin_check, NULL},
+	[ACT_sync] = {begin_sync, event_pass},
+	[ACT_gate_close] = {begin_gate_close, NULL},
+	[ACT_freeze] = {begin_freeze, NULL},
+	[ACT_dump] = {begin_dump, event_dump, stop_dump},
+	[ACT_send] = {begin_send, event_send},
+	[ACT_gather] = {group_gather, group_gather},
+	[ACT_invalidate] = {begin_clean, NULL},
+	[ACT_thaw] = {begin_thaw, NULL},
+	[ACT_gate_open] = {begin_gate_open, NULL},
+	[ACT_retire] = {begin_retire, NULL},
 	[ACT_clean_source] = {begin_clean, NULL},
 };

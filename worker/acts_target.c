@@ -372,6 +372,18 @@ static int event_arm(struct executor *x, struct mig *m, struct err *err)
 	return rc;
 }
 
+bool target_holds(struct executor *x, struct mig *m)
+{
+	struct pollfd ended = {.fd = m->init, .events = POLLIN};
+	char byte;
+
+	(void)x;
+	if (m->row.cold)
+		return m->init >= 0 && poll(&ended, 1, 0) == 0;
+	return m->hook >= 0 && recv(m->hook, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       errno == EAGAIN && m->restore && !run_step(m->restore, clock_mono_ms());
+}
+
 /* --- start --- */
 
 /* CRIU calls the script twice for each action; every caller after the decision gets the same word.

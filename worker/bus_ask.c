@@ -145,6 +145,7 @@ static int texts(const struct msg_ask *ask, struct wire_ask *to, struct err *err
 		    {to->bundle, sizeof(to->bundle), ask->bundle, "bundle"},
 		    {to->peer_address, sizeof(to->peer_address), ask->peer_address, "peer_address"},
 		    {to->reason, sizeof(to->reason), ask->reason, "reason"},
+		    {to->group, sizeof(to->group), ask->group, "group"},
 		    {
 			    to->operator,
 			    sizeof(to->operator),
@@ -176,6 +177,7 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->bandwidth = ask->bandwidth;
 	to->rounds = ask->rounds;
 	to->offset = ask->offset;
+	to->group_size = ask->group_size < UINT32_MAX ? (uint32_t)ask->group_size : UINT32_MAX;
 	to->peer_port = (uint32_t)ask->peer_port;
 	to->cold = str_eq(ask->mode, "cold");
 	rc = texts(ask, to, err);

@@ -6,7 +6,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "worker/executor.h"
+#include "worker/group.h"
 
 #include <string.h>
 
@@ -205,12 +205,12 @@ static void at_point(const char *what, const char *moment)
 }
 
 /* When this host gives up waiting in a state, CLOCK_BOOTTIME; 0 = never. */
-static uint64_t give_up_at(const struct executor *x, const struct mig *m)
+static uint64_t give_up_at(const struct executor *x, const struct handover_row *row)
 {
 	uint64_t hold_ms = options_u64(x->options, OPT_worker_hold);
-	uint64_t stop_ms = m->row.cold ? options_u64(x->options, OPT_worker_stop_timeout) : 0;
+	uint64_t stop_ms = row->cold ? options_u64(x->options, OPT_worker_stop_timeout) : 0;
 
-	switch (m->row.state) {
+	switch (row->state) {
 	case HANDOVER_held:
 		return clock_boot_ms() + hold_ms + stop_ms;
 	case HANDOVER_prepared: /* refusing is always safe, and a RELEASED source waits for it */
@@ -222,34 +222,84 @@ static uint64_t give_up_at(const struct executor *x, const struct mig *m)
 	}
 }
 
+/* What a record changes of a row. */
+struct before {
+	uint8_t state, last, settled, gave_up, forced;
+	uint64_t until_boot_ms;
+};
+
+static struct before enter(const struct executor *x, struct handover_row *row,
+			   const struct handover_plan *plan, uint8_t state)
+{
+	struct before before = {row->state,   row->last,   row->settled,
+				row->gave_up, row->forced, row->hold_until_boot_ms};
+
+	row->state = state;
+	row->last = state == HANDOVER_closed ? before.state : 0;
+	row->settled = state == HANDOVER_own && !plan->ends; /* nothing is frozen yet */
+	row->gave_up |= handover_gives_up(plan);
+	row->forced |= handover_forces(plan);
+	row->hold_until_boot_ms = give_up_at(x, row);
+	return before;
+}
+
+/* What is not on disk has not happened, and its deadline still stands. */
+static void take_back(struct handover_row *row, const struct before *before)
+{
+	row->state = before->state;
+	row->last = before->last;
+	row->settled = before->settled;
+	row->gave_up = before->gave_up;
+	row->forced = before->forced;
+	row->hold_until_boot_ms = before->until_boot_ms;
+}
+
 static int record(struct executor *x, struct mig *m, uint8_t state, struct err *err)
 {
-	uint8_t state_before = m->row.state, settled_before = m->row.settled;
-	uint8_t gave_up_before = m->row.gave_up, forced_before = m->row.forced;
-	uint64_t until_before = m->row.hold_until_boot_ms;
-	int rc;
+	const struct handover_row *rows[GROUP_MAX];
+	struct before before[GROUP_MAX];
+	struct mig *set[GROUP_MAX];
+	size_t n;
+	int rc = group_set(x, m, state, set, &n, err);
 
-	m->row.state = state;
-	m->row.last = state == HANDOVER_closed ? state_before : 0;
-	m->row.settled = state == HANDOVER_own && !m->plan->ends; /* nothing is frozen yet */
-	m->row.gave_up |= handover_gives_up(m->plan);
-	m->row.forced |= handover_forces(m->plan);
-	m->row.hold_until_boot_ms = give_up_at(x, m);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
+		before[i] = enter(x, &set[i]->row, m->plan, state);
+		rows[i] = &set[i]->row;
+	}
 	at_point(handover_state_name(state), "record");
-	rc = journal_append(x->journal, &m->row, err);
-	if (rc) { /* what is not on disk has not happened, and its deadline still stands */
-		m->row.state = state_before;
-		m->row.settled = settled_before;
-		m->row.gave_up = gave_up_before;
-		m->row.forced = forced_before;
-		m->row.hold_until_boot_ms = until_before;
-	} else {
-		m->journalled = true;
-		m->found = false;
+	rc = journal_append_all(x->journal, rows, n, err);
+	for (size_t i = 0; i < n; i++) {
+		if (rc) {
+			take_back(&set[i]->row, &before[i]);
+			continue;
+		}
+		set[i]->journalled = true;
+		set[i]->found = false;
+		set[i]->batched = set[i] == m ? 0 : state;
 	}
 	m->dead = rc && state == HANDOVER_lost;
 	at_point(handover_state_name(state), "recorded");
 	return rc;
+}
+
+/* A record of the plan, unless it was made already for the whole group. */
+static int go_through(struct executor *x, struct mig *m, uint8_t state, struct err *err)
+{
+	int rc = 0;
+
+	if (m->batched == state) {
+		m->batched = 0;
+		m->at++;
+		return 0;
+	}
+	rc = record(x, m, state, err);
+	if (rc)
+		return rc;
+	m->at++;
+	group_go_on(x, m);
+	return 0;
 }
 
 /* A restart does not repeat what has been done to its end: by then the container may be here again,
@@ -338,8 +388,7 @@ static void advance(struct executor *x, struct mig *m, int rc, struct err *err)
 		if (!op->state && !op->act)
 			break;
 		if (op->state) {
-			rc = record(x, m, op->state, err);
-			m->at += rc == 0;
+			rc = go_through(x, m, op->state, err);
 			continue;
 		}
 		at_point(handover_act_name(op->act), "act");
@@ -400,7 +449,7 @@ static bool ids_good(const struct wire_ask *ask, struct err *err)
 		fail(err, ERR_invalid, "an id or path of the request is malformed");
 	else if (str_eq(ask->source, ask->target))
 		fail(err, ERR_refused, "source and target are the same host");
-	else if (!ask->has_net || !net_state_check(&ask->net, err))
+	else if (!group_check(ask, err) && (!ask->has_net || !net_state_check(&ask->net, err)))
 		return true;
 	return false;
 }
@@ -451,10 +500,12 @@ static struct mig *mig_for(struct executor *x, const struct wire_ask *ask)
 	return m;
 }
 
-static bool proof_good(struct executor *x, const struct mig *m, const struct wire_ask *ask)
+static bool proof_good(struct executor *x, struct mig *m, const struct wire_ask *ask)
 {
 	const char *word = proof_wanted(ask->step);
 
+	if (m->row.group[0] && m->row.state == HANDOVER_prepared && ask->step == STEP_start)
+		group_seal(x, m);
 	if (ask->step == STEP_force)
 		return !prover_force(x->prover, &m->row, ask->operator, ask->reason, ask->proof,
 				     ask->proof_len, NULL);
@@ -484,6 +535,14 @@ static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *
 	enum handover_act act = mig_act(m);
 	struct err err;
 
+	/* The group was started at another's ask: this one is answered when that is through. */
+	if (m->self && m->plan == handover_start_plan() && ask->step == STEP_start &&
+	    !ask->direct && ask->epoch >= m->row.epoch) {
+		m->self = false;
+		m->ask = *ask;
+		acknowledge(x, ask);
+		return;
+	}
 	fail(&err, ERR_busy, "still busy with %s", m->plan->name);
 	if (!breaks || m->queued) {
 		answer_once(x, ask, m, &err);
@@ -492,8 +551,8 @@ static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *
 	m->queued = mem_new_of(struct wire_ask);
 	*m->queued = *ask;
 	acknowledge(x, ask);
-	if (act == ACT_sync || act == ACT_dump || act == ACT_send || act == ACT_unpack ||
-	    act == ACT_arm || (act == ACT_freeze && m->row.cold)) {
+	if (act == ACT_sync || act == ACT_dump || act == ACT_send || act == ACT_gather ||
+	    act == ACT_unpack || act == ACT_arm || (act == ACT_freeze && m->row.cold)) {
 		fail(&err, ERR_canceled, "%s was broken off: %s", m->plan->name,
 		     ask->reason[0] ? ask->reason : "asked by the coordinator");
 		mig_fail(x, m, &err);
@@ -551,6 +610,8 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 		rc = force_overridden(&m->row, ask->step, rc, err);
 	if (!rc)
 		plan = settled_plan(m, ask->step, plan);
+	if (!rc && plan == handover_release_plan(false))
+		plan = handover_release_plan(m->row.group[0]);
 	if (!rc && m->row.gave_up && (ask->step == STEP_sync || ask->step == STEP_hold))
 		rc = fail(err, ERR_canceled, "%s: the source has given this handover up",
 			  step_name(ask->step));
@@ -650,11 +711,18 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 		interrupt(x, m, ask);
 		return;
 	}
+	if (group_broken(x, m, ask, &err)) { /* refusing is always safe, and S waits for it */
+		mig_begin(x, m, handover_refuse_plan(), true);
+		answer_once(x, ask, m, &err);
+		return;
+	}
 	plan = plan_for(x, m, ask, &err);
 	if (!plan)
 		return;
-	if (m->row.state == HANDOVER_none)
+	if (m->row.state == HANDOVER_none) {
 		m->row.epoch = ask->epoch;
+		group_take(m, ask);
+	}
 	if (!ask->direct)
 		m->row.term = ask->term;
 	if (begins_something(ask->step))

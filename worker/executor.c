@@ -236,9 +236,9 @@ static bool on_bus(struct executor *x)
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
 		char *texts[] = {in.ask.migration, in.ask.request, in.ask.container, in.ask.source,
 				 in.ask.target, in.ask.runtime, in.ask.bundle, in.ask.peer_address,
-				 in.ask.reason, in.ask.operator};
-		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE,
-				  32,        WIRE_PATH, 64,        256,       NAME_SIZE};
+				 in.ask.reason, in.ask.operator, in.ask.group };
+		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE, 32,
+				  WIRE_PATH, 64,        256,       NAME_SIZE, ULID_SIZE};
 
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			texts[i][sizes[i] - 1] = '\0';
@@ -345,17 +345,6 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 	return n;
 }
 
-static bool still_armed(struct mig *m)
-{
-	struct pollfd ended = {.fd = m->init, .events = POLLIN};
-	char byte;
-
-	if (m->row.cold)
-		return m->init >= 0 && poll(&ended, 1, 0) == 0;
-	return m->hook >= 0 && recv(m->hook, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       errno == EAGAIN && m->restore && !run_step(m->restore, clock_mono_ms());
-}
-
 /* What is armed and dies is refused before anybody counts on it: after RUNNING it would be LOST. */
 static void on_event(struct executor *x, struct mig *m)
 {
@@ -363,7 +352,7 @@ static void on_event(struct executor *x, struct mig *m)
 		mig_event(x, m);
 		return;
 	}
-	if (still_armed(m))
+	if (target_holds(x, m))
 		return;
 	log_warn("the armed container has died\tmigration=%s container=%s node=%s",
 		 m->row.migration, m->row.container, x->self);

@@ -43,10 +43,11 @@ struct mig {
 	const struct handover_plan *plan; /* NULL: idle */
 	size_t at;
 	bool failed;
-	bool dead;  /* lost, but the journal could not be told: RUNNING is proved to nobody */
-	bool stuck; /* an act of a plan that ends has failed: what it left is tried again */
-	bool found; /* an earlier worker wrote the row, or its undoing could not be recorded */
-	bool self;  /* the plan was begun by this host itself, nobody is answered */
+	bool dead;       /* lost, but the journal could not be told: RUNNING is proved to nobody */
+	bool stuck;      /* an act of a plan that ends has failed: what it left is tried again */
+	bool found;      /* an earlier worker wrote the row, or its undoing could not be recorded */
+	bool self;       /* the plan was begun by this host itself, nobody is answered */
+	uint8_t batched; /* this state was recorded for it with another of its group, 0 = none */
 	struct err failure;
 
 	struct run *child;   /* of the current act */
@@ -151,6 +152,8 @@ int source_image_dirs(struct executor *x, struct mig *m, char images[PATH_MAX], 
 		      struct err *err);
 /* It ended while it was held, and cannot be set going here again: the row keeps that. */
 void source_gone(struct executor *x, struct mig *m);
+/* worker/acts_target.c: what was armed is still held back by its hook. */
+bool target_holds(struct executor *x, struct mig *m);
 
 /* Directories of one migration. */
 void mig_images_dir(const struct executor *x, const struct mig *m, char ret[PATH_MAX]);

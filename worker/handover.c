@@ -34,6 +34,9 @@ static const struct handover_plan hold_source = {
 	"hold", OPS(REC(held), DO(gate_close), DO(freeze), DO(dump), DO(send)), &abort_source,
 	false};
 static const struct handover_plan release_source = {"release", OPS(REC(released)), NULL, false};
+/* All of a group or none: the record is made for all at once, when the last one has come. */
+static const struct handover_plan release_group = {"release", OPS(DO(gather), REC(released)),
+						   &abort_source, false};
 static const struct handover_plan retire_source = {"retire", OPS(REC(done), DO(retire)), NULL,
 						   true};
 static const struct handover_plan clean_source = {"clean", OPS(DO(clean_source), REC(closed)), NULL,
@@ -192,6 +195,16 @@ bool handover_forces(const struct handover_plan *plan)
 const struct handover_plan *handover_refuse_plan(void)
 {
 	return &refuse_target;
+}
+
+const struct handover_plan *handover_release_plan(bool group)
+{
+	return group ? &release_group : &release_source;
+}
+
+const struct handover_plan *handover_start_plan(void)
+{
+	return &start_target;
 }
 
 const struct handover_plan *handover_retire_plan(void)

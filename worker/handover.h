@@ -12,6 +12,8 @@
  * failed └───── abort with REFUSED ─────────┤                                                  ▼
  *                                       └─retire─▶ DONE                                   LOST
  *
+ * Members of a group (worker/group.h) take release, start and refuse together, in one append.
+ *
  * force, signed by an operator, stands for the word of a host that is gone: RELEASED ─▶ OWN,
  * PREPARED ─▶ RUNNING. The row keeps it.
  *
@@ -22,6 +24,7 @@
 #define DROVER_WORKER_HANDOVER_H
 
 #include "base/err.h"
+#include "proto/sign.h"
 #include "worker/wire.h"
 
 #include <limits.h>
@@ -32,7 +35,7 @@
 	X(reserved) X(prepared) X(running) X(refused) X(lost) X(closed)
 #define HANDOVER_ACT_TABLE(X) \
 	X(none) X(check_source) X(check_target) X(reserve) X(sync) X(gate_close) X(freeze) X(dump) \
-	X(send) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(hook_before) X(arm) X(go) X(plug) X(settle) X(kill) \
+	X(send) X(gather) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(hook_before) X(arm) X(go) X(plug) X(settle) X(kill) \
 	X(unreserve) X(clean_source) X(hook_after) X(clean_target)
 /* clang-format on */
 
@@ -77,6 +80,10 @@ struct handover_row {
 	uint8_t cold;    /* the container is stopped, moved and started, not frozen and restored */
 	uint8_t told;    /* source, cold: it was told to stop; undoing that means starting it */
 	uint8_t ran;     /* target, cold: it was seen to be started, and its files are durable */
+	/* Of one that moves with others (worker/group.h); group "" = alone. */
+	uint8_t group_size;
+	char group[ULID_SIZE];
+	uint8_t group_sum[SIGN_DIGEST_BYTES]; /* of its members, once this side has decided */
 	struct net_state net;
 };
 
@@ -124,6 +131,11 @@ bool handover_forces(const struct handover_plan *plan);
 
 /* The plan of a target that gives up by itself (nobody came with the grant). */
 const struct handover_plan *handover_refuse_plan(void);
+
+/* The plans of one that moves with others: release waits for them all, start has none of its own.
+ */
+const struct handover_plan *handover_release_plan(bool group);
+const struct handover_plan *handover_start_plan(void);
 
 /* The plan of a source that has the target's RUNNING. */
 const struct handover_plan *handover_retire_plan(void);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * Rows of one size: magic, sequence, payload, CRC-32C. Whatever is not a whole good row at the end
- * of the file was never answered to anybody, so the next row may go over it. It is not cut off:
- * with it the blocks would go that are allocated beyond the end. */
+ * Rows of one size: magic, sequence, place in its batch, payload, CRC-32C. Rows that are appended
+ * together are one batch, a single row is a batch of one; a batch counts when it is whole. Whatever
+ * is not a whole batch at the end of the file was never answered to anybody, so the next one may go
+ * over it. It is not cut off: with it the blocks would go that are allocated beyond the end. */
 #include "worker/journal.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,6 +27,8 @@ struct row {
 	uint32_t magic;
 	uint32_t crc; /* of everything behind it */
 	uint64_t seq;
+	uint16_t index, count; /* within its batch */
+	uint32_t batch;        /* CRC-32C of the payloads of a batch of several, else 0 */
 	struct handover_row data;
 };
 
@@ -57,6 +61,42 @@ static uint32_t row_crc(const struct row *row)
 static bool row_good(const struct row *row)
 {
 	return row->magic == ROW_MAGIC && row->crc == row_crc(row);
+}
+
+/* --- batches --- */
+
+/* Reads the batch that begins at `at`: how many rows it has, 0 when it is not whole. */
+static size_t batch_read(int fd, off_t at, struct row rows[JOURNAL_BATCH_MAX])
+{
+	uint32_t crc = 0;
+	size_t n = 0, count = 1;
+
+	for (; n < count; n++, at += sizeof(*rows)) {
+		struct row *row = &rows[n];
+
+		if (pread(fd, row, sizeof(*row), at) != sizeof(*row) || !row_good(row))
+			return 0;
+		if (n == 0)
+			count = row->count;
+		if (!count || count > JOURNAL_BATCH_MAX || row->index != n || row->count != count ||
+		    row->batch != rows[0].batch)
+			return 0;
+		crc = file_crc32c(crc, &row->data, sizeof(row->data));
+	}
+	return count > 1 && rows[0].batch != crc ? 0 : count;
+}
+
+/* Of what is not whole: it can be the end of one append that did not come to its end only if
+ * nothing behind its first row begins anything. Rows behind it are of a batch, or their page never
+ * came to the disk. */
+static bool is_torn(int fd, off_t at)
+{
+	struct row row;
+
+	for (at += sizeof(row); pread(fd, &row, sizeof(row), at) == sizeof(row); at += sizeof(row))
+		if (row.magic && !(row.magic == ROW_MAGIC && row.count > 1 && row.index))
+			return false;
+	return true;
 }
 
 static void tombs_add(struct tombs *tombs, const struct handover_row *row)
@@ -144,52 +184,70 @@ static int damaged(const char *path, off_t at, struct err *err)
 			    "may run a container");
 }
 
+typedef void row_fn(void *arg, const struct row *row);
+
+/* Every row of every whole batch, in order. *ret_end: where the next one goes. */
+static int walk(int fd, const char *path, row_fn *each, void *arg, off_t *ret_end, struct err *err)
+{
+	auto_free struct row *rows = mem_new(JOURNAL_BATCH_MAX, sizeof(*rows));
+	off_t at = 0;
+	size_t n;
+
+	while ((n = batch_read(fd, at, rows))) {
+		for (size_t i = 0; i < n; i++)
+			each(arg, &rows[i]);
+		at += (off_t)(n * sizeof(*rows));
+	}
+	*ret_end = at;
+	return is_torn(fd, at) ? 0 : damaged(path, at, err);
+}
+
+struct reading {
+	void (*each)(void *arg, const struct handover_row *row);
+	void *arg;
+};
+
+static void pass_on(void *arg, const struct row *row)
+{
+	const struct reading *reading = arg;
+
+	reading->each(reading->arg, &row->data);
+}
+
 int journal_read(const char *path, void (*each)(void *arg, const struct handover_row *row),
 		 void *arg, struct err *err)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct row row, next;
-	off_t at = 0;
+	struct reading reading = {each, arg};
+	off_t end;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
 		return fail_errno(err, ERR_io, "reading journal %s", path);
-	for (; pread(fd, &row, sizeof(row), at) == sizeof(row); at += sizeof(row)) {
-		if (row_good(&row)) {
-			each(arg, &row.data);
-			continue;
-		}
-		/* The last one may be torn, or be in the writing. */
-		if (pread(fd, &next, sizeof(next), at + (off_t)sizeof(row)) == sizeof(next))
-			return damaged(path, at, err);
-		return 0;
-	}
-	return 0;
+	return walk(fd, path, pass_on, &reading, &end, err);
+}
+
+struct replay {
+	struct journal *j;
+	struct rows *rows;
+};
+
+static void replay_row(void *arg, const struct row *row)
+{
+	struct replay *replay = arg;
+
+	replay->j->seq = row->seq;
+	rows_put(replay->rows, &row->data);
+	if (row->data.state == HANDOVER_closed)
+		tombs_add(&replay->j->tombs, &row->data);
 }
 
 static int replay(struct journal *j, struct rows *rows, struct err *err)
 {
-	struct stat st;
-	struct row row;
+	struct replay replay = {j, rows};
 
-	if (fstat(j->fd, &st) < 0)
-		return fail_errno(err, ERR_io, "journal %s", j->path);
-	for (; j->end + (off_t)sizeof(row) <= st.st_size; j->end += sizeof(row)) {
-		bool last = j->end + 2 * (off_t)sizeof(row) > st.st_size;
-
-		if (pread(j->fd, &row, sizeof(row), j->end) != sizeof(row))
-			return fail_errno(err, ERR_io, "reading journal %s", j->path);
-		if (!row_good(&row) && last)
-			break;
-		if (!row_good(&row))
-			return damaged(j->path, j->end, err);
-		j->seq = row.seq;
-		rows_put(rows, &row.data);
-		if (row.data.state == HANDOVER_closed)
-			tombs_add(&j->tombs, &row.data);
-	}
-	return 0;
+	return walk(j->fd, j->path, replay_row, &replay, &j->end, err);
 }
 
 static void row_fill(struct journal *j, struct row *row, const struct handover_row *data)
@@ -197,8 +255,24 @@ static void row_fill(struct journal *j, struct row *row, const struct handover_r
 	memset(row, 0, sizeof(*row));
 	row->magic = ROW_MAGIC;
 	row->seq = ++j->seq;
+	row->count = 1;
 	row->data = *data;
 	row->crc = row_crc(row);
+}
+
+/* The rows are one batch from here on. */
+static void batch_seal(struct row *rows, size_t n)
+{
+	uint32_t batch = 0;
+
+	for (size_t i = 0; n > 1 && i < n; i++)
+		batch = file_crc32c(batch, &rows[i].data, sizeof(rows[i].data));
+	for (size_t i = 0; i < n; i++) {
+		rows[i].index = (uint16_t)i;
+		rows[i].count = (uint16_t)n;
+		rows[i].batch = batch;
+		rows[i].crc = row_crc(&rows[i]);
+	}
 }
 
 static int rewrite(struct journal *j, const struct rows *rows, struct err *err)
@@ -226,17 +300,21 @@ static int rewrite(struct journal *j, const struct rows *rows, struct err *err)
 	return 0;
 }
 
-/* The last row may be in the cache only: its writer was killed before the fsync, or the fsync had
+/* The last batch may be in the cache only: its writer was killed before the fsync, or the fsync had
  * failed. It is written again before anybody acts on it. */
 static int sync_end(struct journal *j, struct err *err)
 {
-	struct row row;
-	off_t at = j->end - (off_t)sizeof(row);
+	auto_free struct row *rows = mem_new(JOURNAL_BATCH_MAX, sizeof(*rows));
+	off_t at = j->end - (off_t)sizeof(*rows);
+	size_t len = 0;
 
 	if (at < 0)
 		return 0;
-	if (pread(j->fd, &row, sizeof(row), at) != sizeof(row) ||
-	    pwrite(j->fd, &row, sizeof(row), at) != sizeof(row) || fdatasync(j->fd) < 0)
+	if (pread(j->fd, rows, sizeof(*rows), at) == sizeof(*rows)) {
+		at -= (off_t)(rows->index * sizeof(*rows));
+		len = batch_read(j->fd, at, rows) * sizeof(*rows);
+	}
+	if (!len || pwrite(j->fd, rows, len, at) != (ssize_t)len || fdatasync(j->fd) < 0)
 		return fail_errno(err, ERR_io, "making the end of %s durable", j->path);
 	return 0;
 }
@@ -307,9 +385,8 @@ static int keep_reserve(const struct journal *j, struct err *err)
 }
 
 /* What a failed write has left is no row, whatever the kernel still has of it. */
-static void wipe_torn(const struct journal *j)
+static void wipe_torn(const struct journal *j, struct row *rows, size_t n)
 {
-	const struct row nothing = {0};
 	struct stat st;
 	size_t len;
 
@@ -317,36 +394,59 @@ static void wipe_torn(const struct journal *j)
 		abort();
 	if (st.st_size <= j->end)
 		return;
+	memset(rows, 0, n * sizeof(*rows));
 	len = (size_t)(st.st_size - j->end);
-	len = len < sizeof(nothing) ? len : sizeof(nothing);
-	if (pwrite(j->fd, &nothing, len, j->end) != (ssize_t)len && ftruncate(j->fd, j->end) < 0)
+	len = len < n * sizeof(*rows) ? len : n * sizeof(*rows);
+	if (pwrite(j->fd, rows, len, j->end) != (ssize_t)len && ftruncate(j->fd, j->end) < 0)
 		abort();
 }
 
-int journal_append(struct journal *j, const struct handover_row *data, struct err *err)
+static int write_batch(struct journal *j, struct row *rows, size_t n, struct err *err)
 {
-	struct row row;
-	ssize_t n;
-	int rc = begins(data) ? keep_reserve(j, err) : 0;
+	size_t len = n * sizeof(*rows);
+	ssize_t wrote = pwrite(j->fd, rows, len, j->end);
 
-	if (rc)
-		return rc;
-	row_fill(j, &row, data);
-	j->seq--; /* it counts when it is on disk */
-	n = pwrite(j->fd, &row, sizeof(row), j->end);
-	if (n != sizeof(row)) {
-		errno = n < 0 ? errno : ENOSPC;
-		fail_errno(err, n < 0 ? ERR_io : ERR_nospace, "writing journal %s", j->path);
-		wipe_torn(j);
+	if (wrote != (ssize_t)len) {
+		errno = wrote < 0 ? errno : ENOSPC;
+		fail_errno(err, wrote < 0 ? ERR_io : ERR_nospace, "writing journal %s", j->path);
+		wipe_torn(j, rows, n);
 		return -err->code;
 	}
 	if (fdatasync(j->fd) < 0) {
 		log_err("fsync of the journal failed, stopping\tpath=%s", j->path);
 		abort();
 	}
-	j->seq++;
-	j->end += sizeof(row);
-	if (data->state == HANDOVER_closed)
-		tombs_add(&j->tombs, data);
+	j->end += (off_t)len;
 	return 0;
+}
+
+int journal_append_all(struct journal *j, const struct handover_row *const *data, size_t n,
+		       struct err *err)
+{
+	auto_free struct row *rows = mem_new(n, sizeof(*rows));
+	uint64_t seq = j->seq;
+	int rc = 0;
+
+	assert(n && n <= JOURNAL_BATCH_MAX);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = begins(data[i]) ? keep_reserve(j, err) : 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		row_fill(j, &rows[i], data[i]);
+	if (!rc) {
+		batch_seal(rows, n);
+		rc = write_batch(j, rows, n, err);
+	}
+	if (rc) {
+		j->seq = seq; /* they count when they are on disk */
+		return rc;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (data[i]->state == HANDOVER_closed)
+			tombs_add(&j->tombs, data[i]);
+	return 0;
+}
+
+int journal_append(struct journal *j, const struct handover_row *data, struct err *err)
+{
+	return journal_append_all(j, &data, 1, err);
 }

@@ -10,10 +10,13 @@
 #include "base/err.h"
 #include "worker/handover.h"
 
+#define JOURNAL_BATCH_MAX 8 /* rows of one append */
+
 struct journal;
 
 /* Opens (or makes) the journal, locks it and calls each for the last row of every migration. A torn
- * last row does not count; a damaged row in the middle is -ERR_corrupt and names its number. It is
+ * last append does not count, not one row of it; a damaged row in the middle, or a part of a batch,
+ * is -ERR_corrupt and names its number. It is
  * rewritten when it is long; of closed migrations the newest 4096 ids stay as tombstones. */
 int journal_open(const char *path, void (*each)(void *arg, const struct handover_row *row),
 		 void *arg, struct journal **ret, struct err *err);
@@ -22,6 +25,11 @@ void journal_close(struct journal **journal);
 /* Durable when it returns 0. -ERR_nospace when there is no room: nothing was written. Any other
  * failure of write or fsync ends the process. */
 int journal_append(struct journal *journal, const struct handover_row *row, struct err *err);
+
+/* The same for up to JOURNAL_BATCH_MAX rows with one write and one fsync: all of them count, or
+ * none, whatever happens in between. */
+int journal_append_all(struct journal *journal, const struct handover_row *const *rows, size_t n,
+		       struct err *err);
 
 /* Calls each for every good row in order, closed ones too, without a lock and without changing
  * anything: a worker may be writing to it. An absent journal is an empty one; -ERR_corrupt as

@@ -103,10 +103,18 @@ static size_t claim_text(const struct handover_row *row, const char *word, const
 			 char ret[CLAIM_SIZE])
 {
 	bool source = row->side == SIDE_source;
+	char sum[2 * SIGN_DIGEST_BYTES + 1];
+	size_t len;
 
 	str_fmt(ret, CLAIM_SIZE, "drover proof 1\n%s\n%s\n%s\n%s\n%s\n%" PRIu64 "\n", word,
 		row->migration, row->container, source ? self : row->peer,
 		source ? row->peer : self, row->epoch);
+	len = strlen(ret);
+	if (!row->group[0] || !str_eq(word, "GRANT"))
+		return len;
+	/* It is authority for every member, so it names them. */
+	str_hex(sum, row->group_sum, sizeof(row->group_sum));
+	str_fmt(ret + len, CLAIM_SIZE - len, "%s\n%u\n%s\n", row->group, row->group_size, sum);
 	return strlen(ret);
 }
 

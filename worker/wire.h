@@ -73,6 +73,8 @@ struct wire_ask {
 	char peer_address[64];
 	char reason[256];
 	char operator[NAME_SIZE];
+	char group[ULID_SIZE]; /* "": it moves alone */
+	uint32_t group_size;
 	uint32_t step;
 	uint32_t peer_port;
 	uint64_t attempt, epoch, term, deadline_ms;

@@ -14,6 +14,8 @@
 struct row {
 	uint32_t magic, crc;
 	uint64_t seq;
+	uint16_t index, count;
+	uint32_t batch;
 	struct handover_row data;
 };
 #define ROW_MAGIC 0x44524a31

@@ -3,6 +3,8 @@
  * worker/acts_source.c in the simulator: a container is killed by its name, whoever made it. */
 #include "tests/sim/sim.h"
 
+#include "worker/group.h"
+
 #include <string.h>
 
 static int source_check(struct executor *x, struct mig *m, struct err *err)
@@ -20,6 +22,7 @@ static int source_check(struct executor *x, struct mig *m, struct err *err)
 					.runtime = "runc",
 					.status = "running",
 					.bundle = "/var/lib/ct/x",
+					.labels = {&sim.ct[ct].label, sim.ct[ct].label != NULL},
 					.rss_bytes = 64u << 20};
 	m->answer.facts = facts;
 	m->sender_open = true;
@@ -202,11 +205,17 @@ static int source_retire(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_source[ACT_COUNT] = {
-	[ACT_check_source] = {source_check, NULL},    [ACT_sync] = {source_sync, source_synced},
-	[ACT_gate_close] = {source_gate_close, NULL}, [ACT_freeze] = {source_freeze, NULL},
-	[ACT_dump] = {source_dump, source_dumped},    [ACT_send] = {source_send, source_sent},
-	[ACT_invalidate] = {source_wipe, NULL},       [ACT_thaw] = {source_thaw, NULL},
-	[ACT_gate_open] = {source_gate_open, NULL},   [ACT_retire] = {source_retire, NULL},
+	[ACT_check_source] = {source_check, NULL},
+	[ACT_sync] = {source_sync, source_synced},
+	[ACT_gate_close] = {source_gate_close, NULL},
+	[ACT_freeze] = {source_freeze, NULL},
+	[ACT_dump] = {source_dump, source_dumped},
+	[ACT_send] = {source_send, source_sent},
+	[ACT_gather] = {group_gather, group_gather},
+	[ACT_invalidate] = {source_wipe, NULL},
+	[ACT_thaw] = {source_thaw, NULL},
+	[ACT_gate_open] = {source_gate_open, NULL},
+	[ACT_retire] = {source_retire, NULL},
 	[ACT_clean_source] = {source_wipe, NULL},
 };
 

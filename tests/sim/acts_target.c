@@ -130,6 +130,17 @@ static int target_armed(struct executor *x, struct mig *m, struct err *err)
 	return act_leave();
 }
 
+bool target_holds(struct executor *x, struct mig *m)
+{
+	int ct;
+	const struct host *h = act_host(m, &ct);
+	const struct copy *copy = &h->copy[ct];
+
+	(void)x;
+	return m->restore && !m->restore->bad && copy->armed && copy->hook &&
+	       str_eq(copy->by, m->row.migration);
+}
+
 static int target_go(struct executor *x, struct mig *m, struct err *err)
 {
 	int ct;

@@ -59,16 +59,21 @@ static void choose_weather(struct weather *w)
 void chaos_init(void)
 {
 	uint64_t chaos_ms = rnd_range(20000, 120000);
+	int grouped;
 
 	sim.interval_ms = rnd_range(1, 4) * 1000;
 	sim.hold_ms = rnd_range(3000, 60000);
 	sim.n_hosts = (int)rnd_range(2, HOSTS_MAX);
 	sim.n_cts = (int)rnd_range(1, CTS_MAX);
+	grouped = sim.n_cts > 1 && coin() ? (int)rnd_range(2, (uint64_t)sim.n_cts) : 0;
 	choose_weather(&sim.weather);
 	if (sim.weather.fair)
 		sim.hold_ms = 60000;
 	for (int i = 0; i < sim.n_cts; i++) {
-		str_copy(sim.ct[i].name, NAME_SIZE, i ? "db" : "web");
+		static const char *const names[CTS_MAX] = {"web", "db", "api"};
+
+		str_copy(sim.ct[i].name, NAME_SIZE, names[i]);
+		sim.ct[i].label = grouped && i >= sim.n_cts - grouped ? "group=shop" : NULL;
 		sim.host[0].copy[i] = (struct copy){
 			.there = true, .gate_open = true, .bundle = true, .home = true};
 	}

@@ -61,9 +61,35 @@ static void check_holds(const struct host *h)
 			       h->name);
 }
 
+/* I14: a group is released, started and given back as a whole. Its members are those whose source
+ * has journalled it so. A person's word, and what died (LOST), are on record. */
+static void check_pair(const struct ghost *a, const struct ghost *b)
+{
+	if (a->released_by >= 0 && b->released_by < 0 && !a->forced)
+		broken("I14", "%s is released, %s, which moves with it, is not", a->migration,
+		       b->migration);
+	if (!a->running_on || a->forced || b->forced)
+		return;
+	if (b->taken_back || b->source_kept == HANDOVER_held)
+		broken("I14", "%s runs on its target, %s, which moves with it, is its source's",
+		       a->migration, b->migration);
+	if (!b->running_on || b->refused_on & a->running_on)
+		broken("I14", "the target's journal says running of %s, and not of %s",
+		       a->migration, b->migration);
+}
+
+static void check_groups(void)
+{
+	for (int i = 0; i < sim.n_ghosts; i++)
+		for (int k = 0; sim.ghost[i].group[0] && k < sim.n_ghosts; k++)
+			if (i != k && str_eq(sim.ghost[i].group, sim.ghost[k].group))
+				check_pair(&sim.ghost[i], &sim.ghost[k]);
+}
+
 void check_event(void)
 {
 	check_copies();
+	check_groups();
 	for (int i = 0; i < sim.n_hosts; i++)
 		check_holds(&sim.host[i]);
 }
@@ -350,17 +376,18 @@ static void check_drain_ends(const struct coord *c)
  * only what the coordinator believed before it asked. */
 static const char *told_place(const struct coord *c, int ct)
 {
-	const char *place = sim.host[0].name, *latest = "";
+	const char *place = sim.host[0].name;
+	uint64_t latest = 0;
 
 	for (size_t i = 0; c->core && i < c->core->n_jobs; i++) {
 		const struct job *job = c->core->jobs[i];
 
 		if (job->probe || job->stage != STAGE_done || !job->runs_on[0] ||
 		    (job->failed && job->failed <= STAGE_admit) ||
-		    !str_eq(job->container, sim.ct[ct].name) || strcmp(job->id, latest) < 0)
+		    !str_eq(job->container, sim.ct[ct].name) || job->epoch < latest)
 			continue;
 		place = job->runs_on;
-		latest = job->id;
+		latest = job->epoch;
 	}
 	return place;
 }

@@ -23,6 +23,8 @@
 struct disk_row {
 	uint32_t magic, crc;
 	uint64_t seq;
+	uint16_t index, count;
+	uint32_t batch;
 	struct handover_row data;
 };
 
@@ -147,33 +149,72 @@ int sim_fallocate(int fd, int mode, off_t at, off_t len)
 	return 0;
 }
 
-/* Rows that the medium has got. */
+static void keep(struct host *h, const struct handover_row *row)
+{
+	struct kept_row *k = h->kept, fresh = {0};
+	uint8_t was;
+
+	str_copy(fresh.migration, ULID_SIZE, row->migration);
+	str_copy(fresh.container, NAME_SIZE, row->container);
+	str_copy(fresh.group, ULID_SIZE, row->group);
+	fresh.side = row->side;
+	fresh.state = row->state;
+	fresh.forced = row->forced;
+	fresh.epoch = row->epoch;
+	fresh.term = row->term;
+	while (k < h->kept + h->n_kept && !str_eq(k->migration, fresh.migration))
+		k++;
+	if (k == h->kept + ROWS_MAX)
+		broken("SIM", "more than %d rows on %s", ROWS_MAX, h->name);
+	was = k == h->kept + h->n_kept ? HANDOVER_none : k->state;
+	h->n_kept += k == h->kept + h->n_kept;
+	*k = fresh;
+	world_kept(h, k, was);
+}
+
+static bool whole(const struct disk_row *row)
+{
+	return row->crc == file_crc32c(0, &row->seq, sizeof(*row) - offsetof(struct disk_row, seq));
+}
+
+/* How many rows the batch has that begins here; 0: not all of it is there. */
+static size_t batch_at(const struct host *h, size_t at, size_t to)
+{
+	const size_t size = sizeof(struct disk_row);
+	struct disk_row row;
+	uint32_t crc = 0, batch;
+	size_t n = 0, count = 1;
+
+	for (; n < count; n++, at += size) {
+		if (at + size > to)
+			return 0;
+		memcpy(&row, h->journal.data + at, size);
+		if (!whole(&row) || row.index != n)
+			return 0;
+		if (n == 0)
+			batch = row.batch;
+		count = row.count;
+		crc = file_crc32c(crc, &row.data, sizeof(row.data));
+		if (row.batch != batch)
+			return 0;
+	}
+	return count == 1 || crc == batch ? count : 0;
+}
+
+/* Batches that the medium has got; what a power cut has torn is none. */
 static void kept(struct host *h, size_t from, size_t to)
 {
 	const size_t size = sizeof(struct disk_row);
 	struct disk_row row;
-	uint8_t was;
 
-	for (size_t at = from / size * size; at + size <= to; at += size) {
-		struct kept_row *k = h->kept, fresh = {0};
+	for (size_t at = from / size * size; at + size <= to;) {
+		size_t n = batch_at(h, at, to);
 
-		memcpy(&row, h->journal.data + at, size);
-		if (row.crc != file_crc32c(0, &row.seq, size - offsetof(struct disk_row, seq)))
-			continue; /* torn by a power cut */
-		str_copy(fresh.migration, ULID_SIZE, row.data.migration);
-		str_copy(fresh.container, NAME_SIZE, row.data.container);
-		fresh.side = row.data.side;
-		fresh.state = row.data.state;
-		fresh.epoch = row.data.epoch;
-		fresh.term = row.data.term;
-		while (k < h->kept + h->n_kept && !str_eq(k->migration, fresh.migration))
-			k++;
-		if (k == h->kept + ROWS_MAX)
-			broken("SIM", "more than %d rows on %s", ROWS_MAX, h->name);
-		was = k == h->kept + h->n_kept ? HANDOVER_none : k->state;
-		h->n_kept += k == h->kept + h->n_kept;
-		*k = fresh;
-		world_kept(h, k, was);
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&row, h->journal.data + at + i * size, size);
+			keep(h, &row.data);
+		}
+		at += (n ? n : 1) * size;
 	}
 }
 

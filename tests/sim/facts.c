@@ -98,6 +98,7 @@ static void list(const struct host *h, int ct, struct msg_container *ret)
 				      .status = h->copy[ct].frozen ? "paused" : "running",
 				      .bundle = "/var/lib/ct/x",
 				      .rss_bytes = 64u << 20,
+				      .labels = {&sim.ct[ct].label, sim.ct[ct].label != NULL},
 				      .authority = "own"};
 	for (const struct mig *m = h->x->migs; m; m = m->next)
 		if (str_eq(m->row.container, ret->id) && m->row.state != HANDOVER_none &&

@@ -199,6 +199,14 @@ void sign_make(const struct sign_keys *keys, const void *data, size_t len, uint8
 	seal(keys->public, data, len, ret);
 }
 
+void sign_digest(const void *data, size_t len, uint8_t ret[SIGN_DIGEST_BYTES])
+{
+	uint8_t wide[SIGN_BYTES];
+
+	seal("", data, len, wide);
+	memcpy(ret, wide, SIGN_DIGEST_BYTES);
+}
+
 bool sign_check(const char *public, const void *data, size_t len, const uint8_t *sig,
 		size_t sig_len)
 {

@@ -20,10 +20,10 @@
 
 #define HOSTS_MAX 4
 #define COORDS_MAX 2
-#define CTS_MAX 2
-#define STAGINGS_MAX 24
-#define ROWS_MAX 48
-#define GHOSTS_MAX 64
+#define CTS_MAX 3
+#define STAGINGS_MAX 64
+#define ROWS_MAX 160
+#define GHOSTS_MAX 160
 #define PROOFS_KEPT 8
 #define START_MS 1000000
 #define TRIPS_MAX 4
@@ -57,8 +57,8 @@ struct staging {
 
 /* What is durable in a host's journal, as the disk says. */
 struct kept_row {
-	char migration[ULID_SIZE], container[NAME_SIZE];
-	uint8_t side, state;
+	char migration[ULID_SIZE], container[NAME_SIZE], group[ULID_SIZE];
+	uint8_t side, state, forced;
 	uint64_t epoch, term;
 };
 
@@ -71,6 +71,7 @@ struct file {
 
 struct ct {
 	char name[NAME_SIZE];
+	const char *label; /* "group=…", NULL = it moves alone */
 	uint64_t latest;   /* the newest version that any copy has run at */
 	const char *ended; /* why nothing has to be recoverable, or NULL */
 };
@@ -78,14 +79,16 @@ struct ct {
 /* All that ever happened in one migration, whoever asked for it. */
 struct ghost {
 	char migration[ULID_SIZE];
+	char group[ULID_SIZE];  /* as its source has journalled it, "" = alone */
 	int ct, source, target; /* target -1: none yet */
 	uint64_t epoch, term, attempt;
 	bool went;                       /* the target's tasks were let run */
 	bool lost_kept, done_kept, gone; /* it ended while it was held */
 	int released_by;                 /* host, -1: nobody */
 	unsigned running_on, refused_on, held_on, reserved_on, prepared_on; /* bit a host */
-	uint8_t source_kept; /* last durable state of the source */
-	int owner;           /* coordinator */
+	bool forced, taken_back; /* taken_back: the source's journal has it after its release */
+	uint8_t source_kept;     /* last durable state of the source */
+	int owner;               /* coordinator */
 	enum outcome told;
 	bool told_held;
 	uint8_t ticket[64], digest[32];
@@ -234,8 +237,8 @@ struct sim {
 
 /* What has happened in all seeds so far: a simulation in which nothing happens proves nothing. */
 struct tally {
-	uint64_t migrations, moved, stayed, held, lost, deaths, coord_deaths, power_cuts, faults,
-		rogue_asks, acts, acts_failed, journal_failures, direct;
+	uint64_t groups, migrations, moved, stayed, held, lost, deaths, coord_deaths, power_cuts,
+		faults, rogue_asks, acts, acts_failed, journal_failures, direct;
 };
 
 extern struct sim sim;

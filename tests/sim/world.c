@@ -208,6 +208,8 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 	if (row->side == SIDE_source) {
 		fresh_hold = row->state == HANDOVER_held && was != HANDOVER_held;
 		g->source_kept = row->state;
+		str_copy(g->group, ULID_SIZE, row->group);
+		g->taken_back |= row->state == HANDOVER_own && g->released_by >= 0;
 		if (row->state == HANDOVER_released)
 			released(g, h);
 		g->done_kept |= row->state == HANDOVER_done;
@@ -218,6 +220,7 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 		g->prepared_on |= (unsigned)(row->state == HANDOVER_prepared) << h->n;
 		g->lost_kept |= row->state == HANDOVER_lost;
 	}
+	g->forced |= row->forced;
 	if (row->state == HANDOVER_lost && copy_runs(&h->copy[g->ct]) &&
 	    str_eq(h->copy[g->ct].by, row->migration))
 		broken("I12", "%s is LOST for %s, where it runs", g->migration, h->name);

@@ -295,6 +295,82 @@ static void a_damaged_middle_is_refused(void **state)
 	unlink(path);
 }
 
+static void fill_batch(const char *path, size_t n)
+{
+	static const char *const ids[] = {"01ARZ3NDEKTSV4RRFFQ69G5FA1",
+					  "01ARZ3NDEKTSV4RRFFQ69G5FA2",
+					  "01ARZ3NDEKTSV4RRFFQ69G5FA3"};
+	struct handover_row rows[3] = {0};
+	const struct handover_row *all[3];
+	struct journal *j = opened(path, 0);
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i].side = SIDE_source;
+		rows[i].state = HANDOVER_released;
+		str_copy(rows[i].migration, sizeof(rows[i].migration), ids[i]);
+		all[i] = &rows[i];
+	}
+	assert_int_equal(journal_append_all(j, all, n, &(struct err){0}), 0);
+	journal_close(&j);
+}
+
+/* However much of it has got to the disk. */
+static void a_batch_counts_when_it_is_whole(void **state)
+{
+	char path[] = "/tmp/drover-journal.XXXXXX", zeros[64] = {0};
+	int fd = mkstemp(path);
+	struct journal *j;
+	off_t one, all, row;
+
+	(void)state;
+	fill(path);
+	one = lseek(fd, 0, SEEK_END);
+	row = one / 2;
+	fill_batch(path, 3);
+	all = lseek(fd, 0, SEEK_END);
+	assert_int_equal(all, one + 3 * row);
+	j = opened(path, 0);
+	assert_int_equal(seen, 4);
+	journal_close(&j);
+	for (off_t size = all - 1; size > one; size -= row / 2) {
+		assert_int_equal(ftruncate(fd, size), 0);
+		j = opened(path, 0);
+		assert_int_equal(seen, 1);
+		journal_close(&j);
+	}
+	assert_int_equal(ftruncate(fd, one), 0);
+	fill_batch(path, 3);
+	/* Its first page alone never came. */
+	assert_int_equal(pwrite(fd, zeros, sizeof(zeros), one), sizeof(zeros));
+	j = opened(path, 0);
+	assert_int_equal(seen, 1);
+	journal_close(&j);
+	/* What goes over it makes no batch with what is left of it. */
+	fill_batch(path, 2);
+	j = opened(path, 0);
+	assert_int_equal(seen, 3);
+	journal_close(&j);
+	close(fd);
+	unlink(path);
+}
+
+static void a_part_of_a_batch_in_the_middle_is_refused(void **state)
+{
+	char path[] = "/tmp/drover-journal.XXXXXX";
+	int fd = mkstemp(path);
+	off_t row;
+
+	(void)state;
+	fill(path);
+	row = lseek(fd, 0, SEEK_END) / 2;
+	fill_batch(path, 3);
+	fill(path);
+	assert_int_equal(pwrite(fd, "x", 1, 3 * row + 100), 1);
+	opened(path, -ERR_corrupt);
+	close(fd);
+	unlink(path);
+}
+
 /* On a file system of 256 KiB filled to the brim: what was begun ends, nothing new begins. */
 static void a_full_disk_stops_beginnings_only(void **state)
 {
@@ -375,6 +451,8 @@ int main(void)
 		cmocka_unit_test(the_greatest_epoch_says_who_may_start),
 		cmocka_unit_test(the_guard_reads_the_journal),
 		cmocka_unit_test(a_damaged_middle_is_refused),
+		cmocka_unit_test(a_batch_counts_when_it_is_whole),
+		cmocka_unit_test(a_part_of_a_batch_in_the_middle_is_refused),
 		cmocka_unit_test(a_full_disk_stops_beginnings_only),
 		cmocka_unit_test(two_workers_cannot_share_a_journal),
 		cmocka_unit_test(what_could_not_be_recorded_comes_first),

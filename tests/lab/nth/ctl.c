@@ -86,6 +86,8 @@ static void print_counts(const struct nth *s)
 struct row {
 	uint32_t magic, crc;
 	uint64_t seq;
+	uint16_t index, count;
+	uint32_t batch;
 	struct handover_row data;
 };
 

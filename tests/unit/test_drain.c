@@ -466,6 +466,59 @@ static void one_that_stays_does_not_stop_the_others(void **state)
 	end(&f);
 }
 
+/* What cannot move live is stopped only when that was asked, and alone. */
+static void what_is_stuck_moves_cold_when_asked(void **state)
+{
+	const char *v[] = {"alpha"};
+	struct fleet f;
+
+	(void)state;
+	start(&f, 6);
+	f.guest[2].io_uring = true;
+	run(&f, 2000);
+	ask(&f, (struct msg_request){.command = "evacuate",
+				     .hosts = {v, 1},
+				     .yes = true,
+				     .follow = true,
+				     .mode = "cold"});
+	run(&f, 60000);
+	assert_int_equal(f.last->reply->code, 0);
+	assert_int_equal(guests_on(&f, 0), 0);
+	for (size_t i = 0; i < f.last->reply->plan->items.n; i++) {
+		const struct msg_item *item = &f.last->reply->plan->items.v[i];
+		bool stuck = str_eq(item->container, "c2");
+
+		assert_string_equal(item->mode, stuck ? "cold" : "live");
+		assert_int_equal(item->mode_reason && str_starts(item->mode_reason, "E-IOURING"),
+				 stuck);
+	}
+	end(&f);
+}
+
+/* Two live tries, then the ladder; a cold move that fails as well is the end. */
+static void the_ladder_is_walked_once(void **state)
+{
+	const char *v[] = {"alpha"};
+	struct fleet f;
+
+	(void)state;
+	start(&f, 1);
+	f.refuses = 1;
+	f.up[2] = f.up[3] = false; /* beta alone is left to try */
+	run(&f, 30000);
+	ask(&f, (struct msg_request){.command = "evacuate",
+				     .hosts = {v, 1},
+				     .yes = true,
+				     .follow = true,
+				     .mode = "cold"});
+	run(&f, 200000);
+	assert_int_equal(f.last->reply->code, ERR_partly);
+	assert_int_equal(f.guest[0].host, 0);
+	assert_string_equal(f.last->reply->plan->items.v[0].mode, "cold");
+	assert_string_equal(f.last->reply->plan->items.v[0].state, "stays");
+	end(&f);
+}
+
 static void a_move_that_fails_is_tried_on_one_other_host(void **state)
 {
 	struct fleet f;
@@ -828,6 +881,8 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_told),
 		cmocka_unit_test(placements_add_up),
 		cmocka_unit_test(one_that_stays_does_not_stop_the_others),
+		cmocka_unit_test(what_is_stuck_moves_cold_when_asked),
+		cmocka_unit_test(the_ladder_is_walked_once),
 		cmocka_unit_test(a_move_that_fails_is_tried_on_one_other_host),
 		cmocka_unit_test(the_coordinator_goes_on_where_it_was),
 		cmocka_unit_test(pause_resume_cancel),

@@ -116,6 +116,35 @@ static void running_is_never_refused(void **state)
 	assert_false(does(plan, ACT_kill) || does(plan, ACT_unreserve));
 }
 
+/* The start of a cold move can be made good; its files are trusted after a reboot only when they
+ * were seen to be durable, and what ran and ended is not started twice. */
+static void a_cold_start_is_made_good(void **state)
+{
+	static const struct {
+		bool ran, same_boot;
+		enum handover_act does, not ;
+		bool lost;
+	} cases[] = {
+		{false, true, ACT_go, ACT_kill, false},
+		{true, true, ACT_plug, ACT_go, false},
+		{true, false, ACT_go, ACT_kill, false},
+		{false, false, ACT_kill, ACT_go, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct handover_row row = {.side = SIDE_target,
+					   .state = HANDOVER_running,
+					   .cold = true,
+					   .ran = cases[i].ran};
+		const struct handover_plan *plan = handover_recover_cold(&row, cases[i].same_boot);
+
+		assert_true(at(plan, 0, cases[i].does) >= 0);
+		assert_int_equal(at(plan, 0, cases[i].not ), -1);
+		assert_int_equal(at(plan, HANDOVER_lost, 0) == 0, cases[i].lost);
+	}
+}
+
 static void records_come_before_acts(void **state)
 {
 	const struct handover_plan *hold, *abort = handover_abort_plan();
@@ -446,6 +475,7 @@ int main(void)
 		cmocka_unit_test(a_target_starts_only_prepared_and_with_the_grant),
 		cmocka_unit_test(force_needs_its_proof_and_a_side_that_waits),
 		cmocka_unit_test(running_is_never_refused),
+		cmocka_unit_test(a_cold_start_is_made_good),
 		cmocka_unit_test(records_come_before_acts),
 		cmocka_unit_test(the_last_row_counts_and_a_torn_one_does_not),
 		cmocka_unit_test(the_greatest_epoch_says_who_may_start),

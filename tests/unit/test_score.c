@@ -402,6 +402,30 @@ static void each_reason_is_found(void **state)
 	}
 }
 
+/* What bars live moves only does not speak of a cold one, and all else does as before. */
+static void a_cold_move_minds_what_bars_any_move(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct score_query query;
+		struct world w;
+		bool counts =
+			str_eq(cases[i].code, "E-STOPPED") || str_eq(cases[i].code, "E-DOWNTIME");
+
+		begin_case(&w, i);
+		query = query_of(&w);
+		query.cold = true;
+		score_verdict(&query, nodes_find(&w.nodes, "beta"), &w.verdict);
+		if (str_eq(cases[i].word, "cold") && !counts)
+			assert_true(verdict_feasible(&w.verdict) && !has(&w, cases[i].code));
+		if (str_eq(cases[i].word, "no") && !str_eq(cases[i].code, "E-MEM"))
+			assert_false(verdict_feasible(&w.verdict));
+		if (str_eq(cases[i].code, "E-STOPPED"))
+			assert_false(verdict_feasible(&w.verdict));
+		end_world(&w);
+	}
+}
+
 /* A ranking judges without sentences, by digests, and asks what hosts have in common once: it must
  * come to what the full verdict comes to. */
 static void a_ranking_judges_as_the_verdict_does(void **state)
@@ -676,6 +700,7 @@ int main(void)
 		cmocka_unit_test(the_emptier_host_comes_first),
 		cmocka_unit_test(the_fullest_resource_counts),
 		cmocka_unit_test(equals_are_ordered_by_name_and_the_refused_come_last),
+		cmocka_unit_test(a_cold_move_minds_what_bars_any_move),
 		cmocka_unit_test(a_ranking_judges_as_the_verdict_does),
 		cmocka_unit_test(what_can_be_skipped_is_skipped_by_its_name),
 		cmocka_unit_test(a_policy_comes_before_the_score),

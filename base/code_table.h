@@ -314,8 +314,9 @@
 	  "policy licences says move = never", "") \
 	X(policy_cold, "E-POLICY-COLD", policy, ct, live, "policy", \
 	  "a policy says that it moves only while stopped", \
-	  "change the policy, or --skip policy", \
-	  "policy batch says move = cold", "") \
+	  "drover migrate moves it cold by itself; an evacuation with --on-stuck cold; live: --skip policy", \
+	  "policy batch says move = cold", \
+	  "It is stopped, its files are moved, and it is started at the target.") \
 	X(require, "E-REQUIRE", policy, dst, move, "policy", \
 	  "the target lacks a label that a policy requires", \
 	  "label the host (worker.labels), choose another, or --skip policy", \

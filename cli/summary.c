@@ -107,13 +107,18 @@ static void print_total(FILE *out, const struct msg_job *job)
 	fputc('\n', out);
 }
 
+static bool is_cold(const struct msg_job *job)
+{
+	return str_eq(job->mode, "cold");
+}
+
 static void print_downtime(FILE *out, const struct style *style, const struct msg_job *job)
 {
 	const struct msg_figures *f = job->figures;
 	/* clang-format off */
 	const struct { const char *name; uint64_t us; } parts[] = {
-		{ "freeze", f->freeze_us }, { "dump", f->dump_us }, { "send", f->send_us },
-		{ "verify", f->verify_us }, { "restore", f->restore_us }, { "start", f->start_us },
+		{ is_cold(job) ? "stop" : "freeze", f->freeze_us }, { "dump", f->dump_us }, { "send", f->send_us },
+		{ "verify", f->verify_us }, { is_cold(job) ? "create" : "restore", f->restore_us }, { "start", f->start_us },
 	};
 	/* clang-format on */
 	char text[32], bar[PART_CELLS * 3 + 8];
@@ -151,9 +156,12 @@ static void print_payload(FILE *out, const struct msg_figures *f)
 		fprintf(out, ", %s of it while frozen", str_human_bytes(text, f->frozen_bytes));
 	if (f->bytes_s)
 		fprintf(out, ", %s/s", str_human_bytes(text, f->bytes_s));
-	fprintf(out, "\n  carried    memory of %s", str_human_bytes(text, f->image_bytes));
+	fprintf(out, "\n  carried    ");
+	if (f->image_bytes)
+		fprintf(out, "memory of %s", str_human_bytes(text, f->image_bytes));
 	if (f->tree_bytes)
-		fprintf(out, ", files of %s", str_human_bytes(text, f->tree_bytes));
+		fprintf(out, "%sfiles of %s", f->image_bytes ? ", " : "",
+			str_human_bytes(text, f->tree_bytes));
 	if (f->rounds)
 		fprintf(out, ", %" PRIu64 " round%s while it ran", f->rounds,
 			f->rounds == 1 ? "" : "s");
@@ -214,10 +222,18 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 	print_head(out, style, job);
 	if (job->runs_on && *job->runs_on)
 		fprintf(out, "  runs on    %s\n", job->runs_on);
+	else if (is_cold(job) && str_eq(job->outcome, "STAYED"))
+		fprintf(out, "  runs on    %snowhere%s: it is stopped on %s\n",
+			style_tone(style, TONE_bad), style_end(style),
+			job->source ? job->source : "?");
 	else if (job->outcome && *job->outcome)
 		fprintf(out, "  runs on    %sunknown%s: %s or %s\n", style_tone(style, TONE_bad),
 			style_end(style), job->source ? job->source : "?",
 			job->target ? job->target : "?");
+	if (is_cold(job))
+		line_print(out, "  cold       ", job->mode_reason);
+	if (is_cold(job) && str_eq(job->outcome, "MOVED"))
+		fputs("             it was started anew: its clients must connect again\n", out);
 	line_print(out, "  waits for  ", job->waiting_for);
 	line_print(out, "  forced     ", job->forced);
 	if (job->figures && job->figures->frozen_us)

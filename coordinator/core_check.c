@@ -77,7 +77,10 @@ static void say_result(struct msg_reply *reply)
 	reply->code = ERR_refused;
 	reply->error = cold ? "no host can take it live; stopped, it could be moved"
 			    : "no host can take it";
-	reply->fix = "each host's reasons say what to do";
+	reply->fix = cold ? "each host's reasons say what to do; drover migrate --cold stops it, "
+			    "moves it "
+			    "and starts it"
+			  : "each host's reasons say what to do";
 }
 
 void core_probe_done(struct core *c, struct job *probe)

@@ -167,3 +167,22 @@ worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
 	marked beta along
 	lab exec ctl drover uncordon alpha
 }
+
+@test "the source loses its power after the stop: its files are there, and it is started again" {
+	name=powerless
+	lab ct alpha "$name" --ring --plain
+	soon 10 known "$name"
+	mark durable
+	lab exec alpha sync
+	lab pause alpha worker worker.dump.act
+	lab exec ctl drover migrate "$name" --to beta --cold --detach
+	lab paused alpha worker
+	lab crash alpha
+	lab boot alpha
+	lab wait
+	soon 90 job_ended
+	job=$(job_now "$name")
+	jq -c '{outcome, runs_on, error, fix}' <<<"$job"
+	ends STAYED alpha
+	marked alpha durable
+}

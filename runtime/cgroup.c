@@ -365,6 +365,21 @@ static uint64_t task_cpu_us(pid_t pid)
 	return (user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+bool cgroup_cpu(const struct cgroup *cgroup, uint64_t *ret_us)
+{
+	auto_free pid_t *pids = NULL;
+	ssize_t n;
+
+	*ret_us = 0;
+	if (cgroup->version == 2)
+		return keyed(cgroup->dir, "cpu.stat", "usage_usec", ret_us);
+	pids = mem_new(CGROUP_PIDS_MAX, sizeof(*pids));
+	n = cgroup_pids(cgroup, pids, CGROUP_PIDS_MAX);
+	for (ssize_t i = 0; i < n && i < CGROUP_PIDS_MAX; i++)
+		*ret_us += task_cpu_us(pids[i]);
+	return n > 0;
+}
+
 int cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret, struct err *err)
 {
 	auto_free pid_t *pids = mem_new(CGROUP_PIDS_MAX, sizeof(*pids));

@@ -54,6 +54,10 @@ struct cgroup_usage {
 
 int cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret, struct err *err);
 
+/* CPU time that the group has had: its own count on version 2, else what the tasks have had that
+ * are in it now, which can become less. False when it is gone. */
+bool cgroup_cpu(const struct cgroup *cgroup, uint64_t *ret_us);
+
 /* Whether a process of this host is in the group that a config.json names by an absolute path, or
  * below it; *ret_pid is one. False for other forms of that name, and where there is no such group.
  */

@@ -43,6 +43,7 @@ static void tell_body(struct executor *x, enum msg_type type, const void *record
 
 void facts_beat(struct executor *x, uint64_t now_ms)
 {
+	struct scratch *scratch = NULL;
 	struct booking booked;
 	struct beat_facts f;
 	uint64_t total;
@@ -68,7 +69,9 @@ void facts_beat(struct executor *x, uint64_t now_ms)
 	booking_outstanding(x, NULL, &booked);
 	beat.reserved_mem_bytes = booking_mem(x, &booked);
 	beat.reserved_storage_bytes = booked.storage;
+	lookout_usage(x->lookout, now_ms, &scratch, &beat);
 	tell_body(x, MSG_TYPE_beat, &beat);
+	scratch_done(&scratch);
 }
 
 void facts_bye(struct executor *x, const char *reason)

@@ -34,4 +34,9 @@ void lookout_free(struct lookout **lookout);
 bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
 		  struct msg_caps *caps);
 
+/* What each container uses now, for a beat: its CPU time since the last beat, its memory as it was
+ * when it was looked at. */
+void lookout_usage(struct lookout *lookout, uint64_t now_ms, struct scratch **scratch,
+		   struct msg_beat *beat);
+
 #endif

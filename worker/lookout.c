@@ -34,6 +34,9 @@ struct seen {
 	uint64_t first_ms, looked_ms;
 	bool here;
 	int frozen; /* descriptor of cgroup.freeze or freezer.state, -1 = none */
+	struct cgroup cgroup;
+	uint64_t cpu_us, cpu_ms; /* CPU time that it had had then; cpu_ms 0 = not known yet */
+	unsigned cpu_permille;   /* of one CPU, between the two last beats */
 	struct scratch *texts;
 	struct msg_container facts;
 	uint64_t ns[CENSUS_NAMESPACES];
@@ -64,6 +67,7 @@ static void seen_free(struct seen *s)
 {
 	if (s->frozen >= 0)
 		close(s->frozen);
+	cgroup_done(&s->cgroup);
 	scratch_done(&s->texts);
 	free(s);
 }
@@ -218,23 +222,25 @@ static struct seen *seen_of(struct runtime_seen *r, const struct runtime_contain
 		return s;
 	s = mem_new_of(struct seen);
 	s->frozen = -1;
+	s->cgroup.dir = -1;
 	str_copy(s->id, sizeof(s->id), c->id);
 	s->next = r->containers;
 	r->containers = s;
 	return s;
 }
 
-static void open_freezer(struct seen *s, pid_t pid)
+static void open_cgroup(struct seen *s, pid_t pid)
 {
-	auto_cgroup struct cgroup cgroup = {.dir = -1};
-
 	if (s->frozen >= 0)
 		close(s->frozen);
 	s->frozen = -1;
-	if (pid > 0 && !cgroup_open(pid, NULL, &cgroup, NULL))
-		s->frozen =
-			openat(cgroup.dir, cgroup.version == 2 ? "cgroup.freeze" : "freezer.state",
-			       O_RDONLY | O_CLOEXEC);
+	cgroup_done(&s->cgroup);
+	if (s->pid != pid)
+		s->cpu_ms = 0;
+	if (pid > 0 && !cgroup_open(pid, NULL, &s->cgroup, NULL))
+		s->frozen = openat(s->cgroup.dir,
+				   s->cgroup.version == 2 ? "cgroup.freeze" : "freezer.state",
+				   O_RDONLY | O_CLOEXEC);
 }
 
 static uint64_t config_sum(const struct runtime_container *c)
@@ -273,7 +279,7 @@ static void look(struct looking *g, struct runtime_seen *r, const struct runtime
 	s->born = birth(c->pid);
 	s->config = config_sum(c);
 	s->looked_ms = g->now_ms;
-	open_freezer(s, c->pid);
+	open_cgroup(s, c->pid);
 	s->pid = c->pid;
 	str_copy(s->status, sizeof(s->status), c->status);
 	s->here = !facts_look(g->x, r->driver, c, &g->census, &s->texts, &s->facts, &err);
@@ -476,4 +482,39 @@ bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
 	name_volumes(scratch, caps);
 	census_done(&g.census);
 	return !g.behind;
+}
+
+/* --- what they use --- */
+
+static void measure(struct seen *s, uint64_t now_ms)
+{
+	uint64_t cpu_us;
+
+	if (s->cgroup.dir < 0 || !cgroup_cpu(&s->cgroup, &cpu_us)) {
+		s->cpu_ms = s->cpu_permille = 0;
+		return;
+	}
+	s->cpu_permille = s->cpu_ms && now_ms > s->cpu_ms && cpu_us >= s->cpu_us
+				  ? (unsigned)((cpu_us - s->cpu_us) / (now_ms - s->cpu_ms))
+				  : 0;
+	s->cpu_us = cpu_us;
+	s->cpu_ms = now_ms;
+}
+
+void lookout_usage(struct lookout *lookout, uint64_t now_ms, struct scratch **scratch,
+		   struct msg_beat *beat)
+{
+	beat->usage.v = scratch_take(scratch, CONTAINERS_MAX * sizeof(*beat->usage.v));
+	for (size_t i = 0; i < lookout->n; i++)
+		for (struct seen *s = lookout->runtimes[i].containers;
+		     s && beat->usage.n < CONTAINERS_MAX; s = s->next) {
+			if (!s->here)
+				continue;
+			measure(s, now_ms);
+			beat->usage.v[beat->usage.n++] =
+				(struct msg_usage){.id = s->id,
+						   .status = s->status,
+						   .rss_bytes = s->facts.rss_bytes,
+						   .cpu_permille = s->cpu_permille};
+		}
 }

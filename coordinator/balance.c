@@ -111,6 +111,7 @@ void balance_moved(struct core *c, const char *container, const char *left)
 {
 	struct rest *rest;
 	char key[NAME_SIZE + 8], text[NAME_SIZE + 48];
+	uint64_t settle_ms;
 
 	forget_rested(c);
 	rest = rest_add(&c->balance, container);
@@ -120,6 +121,9 @@ void balance_moved(struct core *c, const char *container, const char *left)
 	str_fmt(key, sizeof(key), REST_KEY "%s", container);
 	str_fmt(text, sizeof(text), "%" PRIu64 " %u %s", rest->moved_ms, rest->moves, left);
 	effects_value(c->effects, key, text);
+	settle_ms = SETTLE_BEATS * c->nodes.interval_ms;
+	if (c->balance.next_ms < c->now.mono_ms + settle_ms)
+		c->balance.next_ms = c->now.mono_ms + settle_ms;
 }
 
 void balance_replay(struct core *c, const char *container, const char *text)

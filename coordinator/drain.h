@@ -79,6 +79,7 @@ struct drain_room {
 	char host[NAME_SIZE], boot_id[37];
 	uint64_t containers, containers_after, available, available_after;
 	double hot, hot_after;
+	int64_t cpu_permille; /* volatile: what arrives less what leaves */
 };
 
 struct drain {

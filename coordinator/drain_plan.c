@@ -311,12 +311,28 @@ static struct drain_room *room_of(struct core *c, struct drain *drain, const cha
 	return room;
 }
 
+/* Memory and CPU are known to go along, the rest stays as it is. */
+static double hot_then(const struct drain_room *room, const struct node *node,
+		       const struct msg_beat *beat)
+{
+	double load[RESOURCE_COUNT], most = 0;
+
+	memcpy(load, node->load, sizeof(load));
+	load[RESOURCE_mem] = 1 - (double)room->available_after / (double)beat->mem_total_bytes;
+	load[RESOURCE_cpu] +=
+		(double)room->cpu_permille / 1000 / (beat->cpus ? (double)beat->cpus : 1);
+	for (size_t r = 0; r < RESOURCE_COUNT; r++)
+		most = load[r] > most ? load[r] : most;
+	return most < 1 ? most : 1;
+}
+
 static void shift_room(struct core *c, struct drain_room *room, const struct drain_item *item,
 		       bool arrives)
 {
 	const struct node *node = nodes_find(&c->nodes, room->host);
+	const struct node *source = nodes_find(&c->nodes, item->source);
 	const struct msg_beat *beat = node && node->beat ? node->beat->beat : NULL;
-	double share;
+	const struct msg_usage *usage;
 
 	room->containers_after += arrives ? 1 : -1;
 	if (arrives)
@@ -325,14 +341,10 @@ static void shift_room(struct core *c, struct drain_room *room, const struct dra
 						 : item->rss_bytes;
 	else
 		room->available_after += item->rss_bytes;
-	if (!beat || !beat->mem_total_bytes)
-		return;
-	/* Memory is what is known to go along; a host that is hot for another reason stays so. */
-	share = 1 - (double)room->available_after / (double)beat->mem_total_bytes;
-	if (arrives)
-		room->hot_after = share > room->hot_after ? share : room->hot_after;
-	else if (room->hot <= 1 - (double)room->available / (double)beat->mem_total_bytes)
-		room->hot_after = share;
+	usage = source ? node_usage(source, item->container) : NULL;
+	room->cpu_permille += (arrives ? 1 : -1) * (usage ? (int64_t)usage->cpu_permille : 0);
+	if (beat && beat->mem_total_bytes && node->load_known)
+		room->hot_after = hot_then(room, node, beat);
 }
 
 static void look_at_rooms(struct core *c, struct drain *drain)

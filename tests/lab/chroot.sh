@@ -36,7 +36,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 exec chroot "$new" bash -euo pipefail -c '
 	dir=/stage/usr/lib/drover-lab
 	mkdir -p "$dir" /build/lab
-	for program in srv client watch; do
+	for program in srv client watch meter; do
 		[ /build/lab/$program -nt /lab/$program.c ] ||
 			gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static \
 				-o /build/lab/$program /lab/$program.c

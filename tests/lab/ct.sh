@@ -11,6 +11,7 @@ usage: lab ct HOST NAME [OPTION…]     prints the container's address
   --program srv|logger   (srv) logger also writes a numbered line to its log each 100 ms
   --mb N                 memory ballast, each page checked (16)
   --rate PAGES           pages rewritten each second (0)
+  --burn PERCENT         keeps one CPU busy that much (0)
   --hot N                only within the first N MB
   --log                  append each reply to /var/log/srv.log in the rootfs
   --hold                 hold an unlinked file, checked on verify
@@ -47,7 +48,7 @@ ct_new() {
 		--runtime) runtime=$2; shift ;;
 		--program) program=$2; shift ;;
 		--mb) mb=$2; shift ;;
-		--rate | --hot | --open | --unix) args+=("$1" "$2"); shift ;;
+		--rate | --hot | --burn | --open | --unix) args+=("$1" "$2"); shift ;;
 		--ring) args+=(--ring) ;;
 		--port) port=$2; shift ;;
 		--log) args+=(--log /var/log/srv.log) ;;

@@ -72,6 +72,25 @@ host_make() {
 	host_files "$1"
 }
 
+# meter_start: hosts that have a folder `load` when they boot read it, see init.sh and meter.c.
+meter_start() {
+	local name file
+	for name in "${hosts[@]}"; do
+		mkdir "$(host_folder "$name")/load"
+		for file in stat loadavg meminfo; do
+			: >"$(host_folder "$name")/load/$file"
+		done
+		echo 0 >"$(host_folder "$name")/load/online"
+	done
+	mkdir -p "$(host_cgroup meter)"
+	(
+		echo "$BASHPID" >"$(host_cgroup meter)/cgroup.procs"
+		close_files 3
+		exec setsid "$state/stage/usr/lib/drover-lab/meter" "$cgroups/drover-lab-$id" \
+			"$state/hosts" </dev/null >"$state/meter.log" 2>&1
+	) &
+}
+
 # host_launch NAME: starts it; host_ready waits. Two steps, so that hosts boot at the same time.
 host_launch() {
 	local name=$1 folder lower
@@ -153,7 +172,7 @@ host_fill() {
 host_unfill() { host_exec "$1" rm -f "$2/.lab-fill"; }
 
 lab_up() {
-	local count=3 name drover=yes static='' sets=()
+	local count=3 name drover=yes static='' own_load='' sets=()
 	disk_size=6g state_size=6g run_size=6g
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -164,6 +183,7 @@ lab_up() {
 		--set) sets+=("$2"); shift ;;
 		--no-drover) drover='' ;;
 		--static) static=yes ;;
+		--own-load) own_load=yes ;;
 		[0-9]*) count=$1 ;;
 		*) die "up does not know $1" ;;
 		esac
@@ -187,6 +207,7 @@ lab_up() {
 	printf '%s\n' "${sets[@]}" >"$state/sets"
 	mapfile -t hosts < <(printf '%s\n' ctl "${names[@]:0:count}")
 	for name in "${hosts[@]}"; do host_make "$name"; done
+	[ -z "$own_load" ] || meter_start
 	ssh_configure
 	for name in "${hosts[@]}"; do host_launch "$name"; done
 	for name in "${hosts[@]}"; do host_ready "$name"; done
@@ -222,7 +243,7 @@ lab_down() {
 	findmnt -n -l -o TARGET | { grep "^$state/" || true; } | tac | while read -r target; do
 		umount "$target"
 	done
-	[ ! -e "$marker" ] || rm -rf --one-file-system "${state:?}"/{hosts,stage,root,run-size,sets,known_hosts,cgroups-v1,drover,pipe-max-size,cgroup}
+	[ ! -e "$marker" ] || rm -rf --one-file-system "${state:?}"/{hosts,stage,root,run-size,sets,known_hosts,cgroups-v1,drover,pipe-max-size,cgroup,meter.log}
 	rm -f "$marker" "$state/lock"
 	rmdir "$state" 2>/dev/null || true
 }

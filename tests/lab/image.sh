@@ -156,7 +156,7 @@ drover_stage() {
 stage_is_new() {
 	local made program
 	made=$(drover_stage "$1")/usr/lib/drover-lab
-	for program in srv client watch; do
+	for program in srv client watch meter; do
 		[ "$made/$program" -nt "$here/$program.c" ] || return 1
 	done
 	[ "$made/fail.so" -nt "$here/nth/fail.c" ] && [ "$made/nth" -nt "$here/nth/ctl.c" ] &&

@@ -45,6 +45,17 @@ mount -t tmpfs tmpfs tmp
 # A host that boots again has a new one; the machine below has not.
 cat proc/sys/kernel/random/uuid >run/boot_id
 mount --bind run/boot_id proc/sys/kernel/random/boot_id
+# One CPU of its own, and what it does with it and its memory.
+if [ -d "$folder/load" ]; then
+	for file in stat loadavg meminfo; do
+		mount --bind "$folder/load/$file" "proc/$file"
+	done
+	for file in cpu memory io; do
+		[ ! -e "sys/fs/cgroup/$file.pressure" ] ||
+			mount --bind "sys/fs/cgroup/$file.pressure" "proc/pressure/$file"
+	done
+	mount --bind "$folder/load/online" sys/devices/system/cpu/online
+fi
 mount --bind "$folder/ct" var/lib/ct
 mount --bind "$folder/lib" var/lib/drover
 

@@ -10,6 +10,8 @@
  *  - It may hold an unlinked file whose content it knows.
  *  - It may have what CRIU cannot dump, or not restore elsewhere: an io_uring ring, a connection to
  *    a unix socket, any file or device.
+ *  - It may keep a CPU busy for a part of the time, as a clock sees it: where it has to wait for
+ *    the CPU it runs less, and wanted to all the same.
  *  - It may answer datagrams on the same port with one number for all that it ever answered: a copy
  *    that is older than one that has run shows by it, whatever became of the connections.
  *
@@ -41,6 +43,7 @@
 #define HOLD_BYTES (256 * 1024)
 #define DIRTY_TICK_MS 10
 #define CATCH_UP_MS 500
+#define BURN_PERIOD_US 20000
 #define POLL_PROBE 1 /* its place among the polls, behind the listener */
 #define POLL_CLIENTS 2
 
@@ -73,14 +76,20 @@ struct server {
 	uint64_t log_lines;
 	uint64_t tick_ms;
 	uint64_t next_tick_ms;
+	uint64_t burn_us; /* of each period */
 };
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 /* splitmix64: a word that depends on all of x. */
@@ -340,10 +349,19 @@ static int listen_on(int port)
 	return fd;
 }
 
+/* Is busy for its part of the period that has begun. */
+static void burn(const struct server *s)
+{
+	while (now_us() % BURN_PERIOD_US < s->burn_us)
+		;
+}
+
 static int poll_timeout_ms(const struct server *s, uint64_t now)
 {
 	int64_t wait = -1;
 
+	if (s->burn_us)
+		return (int)((BURN_PERIOD_US - now_us() % BURN_PERIOD_US) / 1000 + 1);
 	if (s->ballast.rate)
 		wait = DIRTY_TICK_MS;
 	if (s->tick_ms) {
@@ -358,6 +376,8 @@ static int poll_timeout_ms(const struct server *s, uint64_t now)
 static void serve(struct server *s)
 {
 	for (;;) {
+		if (s->burn_us)
+			burn(s);
 		int ready = poll(s->polls, (nfds_t)s->n_polls, poll_timeout_ms(s, now_ms()));
 		uint64_t now = now_ms();
 
@@ -408,12 +428,19 @@ static int or_die(int fd, const char *what)
 }
 
 static const struct option options[] = {
-	{"port", required_argument, NULL, 'p'}, {"mb", required_argument, NULL, 'm'},
-	{"hot", required_argument, NULL, 'o'},  {"rate", required_argument, NULL, 'r'},
-	{"log", required_argument, NULL, 'l'},  {"tick", required_argument, NULL, 't'},
-	{"hold", required_argument, NULL, 'h'}, {"open", required_argument, NULL, 'f'},
-	{"unix", required_argument, NULL, 'u'}, {"ring", no_argument, NULL, 'i'},
-	{"probe", no_argument, NULL, 'q'},      {0},
+	{"port", required_argument, NULL, 'p'},
+	{"mb", required_argument, NULL, 'm'},
+	{"hot", required_argument, NULL, 'o'},
+	{"rate", required_argument, NULL, 'r'},
+	{"log", required_argument, NULL, 'l'},
+	{"tick", required_argument, NULL, 't'},
+	{"hold", required_argument, NULL, 'h'},
+	{"open", required_argument, NULL, 'f'},
+	{"unix", required_argument, NULL, 'u'},
+	{"ring", no_argument, NULL, 'i'},
+	{"probe", no_argument, NULL, 'q'},
+	{"burn", required_argument, NULL, 'b'},
+	{0},
 };
 
 int main(int argc, char **argv)
@@ -455,6 +482,9 @@ int main(int argc, char **argv)
 		case 'q':
 			probe = true;
 			break;
+		case 'b':
+			s.burn_us = (uint64_t)atol(optarg) * BURN_PERIOD_US / 100;
+			break;
 		case 'l':
 			s.log_fd = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 			if (s.log_fd < 0) {
@@ -465,7 +495,7 @@ int main(int argc, char **argv)
 		default:
 			fputs("usage: srv [--port P] [--mb N] [--hot N] [--rate PAGES/S] "
 			      "[--log FILE] [--tick MS] [--hold FILE] [--open FILE] "
-			      "[--unix SOCKET] [--ring] [--probe]\n",
+			      "[--unix SOCKET] [--ring] [--probe] [--burn PERCENT]\n",
 			      stderr);
 			return 2;
 		}

@@ -107,11 +107,20 @@ static void forget_rested(struct core *c)
 	b->n_rests = kept;
 }
 
+/* Loads are means: for some beats after a move, or after our start, they are not yet what they are
+ * going to be, and what has just arrived is not known to use anything. */
+static void settle(struct core *c)
+{
+	uint64_t until_ms = c->now.mono_ms + SETTLE_BEATS * c->nodes.interval_ms;
+
+	if (c->balance.next_ms < until_ms)
+		c->balance.next_ms = until_ms;
+}
+
 void balance_moved(struct core *c, const char *container, const char *left)
 {
 	struct rest *rest;
 	char key[NAME_SIZE + 8], text[NAME_SIZE + 48];
-	uint64_t settle_ms;
 
 	forget_rested(c);
 	rest = rest_add(&c->balance, container);
@@ -121,9 +130,7 @@ void balance_moved(struct core *c, const char *container, const char *left)
 	str_fmt(key, sizeof(key), REST_KEY "%s", container);
 	str_fmt(text, sizeof(text), "%" PRIu64 " %u %s", rest->moved_ms, rest->moves, left);
 	effects_value(c->effects, key, text);
-	settle_ms = SETTLE_BEATS * c->nodes.interval_ms;
-	if (c->balance.next_ms < c->now.mono_ms + settle_ms)
-		c->balance.next_ms = c->now.mono_ms + settle_ms;
+	settle(c);
 }
 
 void balance_replay(struct core *c, const char *container, const char *text)
@@ -228,7 +235,11 @@ void balance_tick(struct core *c)
 {
 	struct balance *b = &c->balance;
 
-	if (b->mode == BALANCE_off || c->now.mono_ms < b->next_ms)
+	if (b->mode == BALANCE_off)
+		return;
+	if (!b->next_ms || core_jobs_running(c))
+		settle(c);
+	if (c->now.mono_ms < b->next_ms)
 		return;
 	b->next_ms = c->now.mono_ms + b->every_ms;
 	if (suspended(c)) {

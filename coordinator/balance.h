@@ -21,7 +21,7 @@ enum balance_mode { BALANCE_off, BALANCE_suggest, BALANCE_auto };
 /* Which resources count. */
 enum balance_by { BY_all, BY_cpu, BY_mem, BY_psi };
 
-#define SETTLE_BEATS 10 /* a load is a mean: so long after a move it tells of the time before */
+#define SETTLE_BEATS 10 /* after a move nothing is decided for so long */
 #define REST_OVERLOAD_MS (5u * 60 * 1000)
 #define REST_BALANCE_MS (6ull * 3600 * 1000)
 #define REST_DOUBLINGS_MAX 6

@@ -4,9 +4,12 @@
 # Cold moves: what cannot move live is told to stop, its files are moved, and it is started at the
 # target. A watcher looks for two copies that can execute all the time.
 
-# shellcheck source=tests/lab/judge.sh
+# Each test runs in a process of its own, with its own $name.
+# shellcheck disable=SC2030,SC2031
+
 tool=$BATS_TEST_DIRNAME/lab
 hosts=(alpha beta)
+# shellcheck source=tests/lab/judge.sh
 . "$BATS_TEST_DIRNAME/judge.sh"
 
 setup_file() {
@@ -60,7 +63,7 @@ other() { [ "$1" = alpha ] && echo beta || echo alpha; }
 
 mark() { lab exec alpha sh -c "echo $1 >/var/lib/ct/$name/rootfs/var/tmp/mark"; }
 marked() { [ "$(lab exec "$1" cat "/var/lib/ct/$name/rootfs/var/tmp/mark")" = "$2" ]; }
-job_ended() { [ "$(job_now "$name" | jq -r .state)" = done ]; }
+job_ended() { [ "$(job_now "$name" | jq -r .state)" = "done" ]; }
 
 # moves RUNTIME
 moves() {
@@ -77,7 +80,7 @@ moves() {
 	ends MOVED beta
 	[ "$(jq -r .mode <<<"$job")" = cold ]
 	marked beta "of $1"
-	[ ! -e "$(lab exec alpha ls -d "/var/lib/ct/$name" 2>/dev/null)" ]
+	soon 10 lab exec alpha test ! -e "/var/lib/ct/$name"
 }
 
 @test "runc: a container with an io_uring is refused, with the way around, and moves cold" {
@@ -99,7 +102,7 @@ moves() {
 }
 
 @test "a policy's move = cold is obeyed without a flag, and said" {
-	name=batch
+	name=at-night
 	lab ct alpha "$name" --label drover.move=cold
 	soon 10 known "$name"
 	migrate "$name" --to beta

@@ -189,3 +189,22 @@ worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
 	ends STAYED alpha
 	marked alpha durable
 }
+
+@test "what does not start again at its source is told so: it runs nowhere, and nothing says it does" {
+	name=mute
+	lab exec alpha sh -c 'echo here only >/srv/only-here'
+	lab ct alpha "$name" --bind /srv/only-here
+	soon 10 known "$name"
+	lab pause alpha worker worker.thaw.act
+	lab exec ctl drover migrate "$name" --to beta --cold --skip mounts --detach
+	lab paused alpha worker
+	lab exec alpha rm /srv/only-here
+	lab go alpha worker
+	soon 60 job_ended
+	job=$(job_now "$name")
+	jq -c '{outcome, runs_on, error, fix}' <<<"$job"
+	[ "$(jq -r '.outcome + ":" + .runs_on' <<<"$job")" = STAYED: ]
+	[[ $(jq -r .error <<<"$job") == *"does not start again"* ]]
+	[ "$(jq -r '.reasons[0].code' <<<"$job")" = E-COLD-START ]
+	[[ $(copies "$name") != *running* ]]
+}

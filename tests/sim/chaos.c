@@ -56,6 +56,17 @@ static void choose_weather(struct weather *w)
 		choose_faults(w);
 }
 
+/* One seed of three has a group, of two or three; how many of its containers are one. */
+static int choose_group(void)
+{
+	uint64_t hash = hash_of(&sim.seed, sizeof(sim.seed));
+
+	if (hash % 3)
+		return 0;
+	sim.n_cts = hash / 3 % 2 ? 3 : 2;
+	return hash / 6 % 2 ? 2 : sim.n_cts;
+}
+
 void chaos_init(void)
 {
 	uint64_t chaos_ms = rnd_range(20000, 120000);
@@ -64,8 +75,8 @@ void chaos_init(void)
 	sim.interval_ms = rnd_range(1, 4) * 1000;
 	sim.hold_ms = rnd_range(3000, 60000);
 	sim.n_hosts = (int)rnd_range(2, HOSTS_MAX);
-	sim.n_cts = (int)rnd_range(1, CTS_MAX);
-	grouped = sim.n_cts > 1 && coin() ? (int)rnd_range(2, (uint64_t)sim.n_cts) : 0;
+	sim.n_cts = (int)rnd_range(1, 2);
+	grouped = choose_group();
 	choose_weather(&sim.weather);
 	if (sim.weather.fair)
 		sim.hold_ms = 60000;

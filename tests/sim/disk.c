@@ -118,6 +118,11 @@ ssize_t sim_pwrite(int fd, const void *buf, size_t len, off_t at)
 		errno = h->full ? ENOSPC : EIO;
 		return -1;
 	}
+	/* A kill ends a write between two pages. */
+	if (len > sizeof(struct disk_row) && chance(sim.weather.point_crash)) {
+		put(&h->journal, buf, rnd_below(len), (size_t)at);
+		worker_die(false);
+	}
 	put(&h->journal, buf, len, (size_t)at);
 	return (ssize_t)len;
 }

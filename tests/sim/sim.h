@@ -237,8 +237,8 @@ struct sim {
 
 /* What has happened in all seeds so far: a simulation in which nothing happens proves nothing. */
 struct tally {
-	uint64_t groups, migrations, moved, stayed, held, lost, deaths, coord_deaths, power_cuts,
-		faults, rogue_asks, acts, acts_failed, journal_failures, direct;
+	uint64_t migrations, moved, stayed, held, lost, deaths, coord_deaths, power_cuts, faults,
+		rogue_asks, acts, acts_failed, journal_failures, direct;
 };
 
 extern struct sim sim;

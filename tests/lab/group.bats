@@ -66,7 +66,7 @@ setup_file() {
 	lab up 3 --static --run 1g
 	lab exec alpha sh -c 'echo here only >/srv/only-on-alpha'
 	for name in "${members[@]}"; do
-		lab ct alpha $name --label drover.group=shop >"$BATS_FILE_TMPDIR/$name.ip"
+		lab ct alpha "$name" --label drover.group=shop >"$BATS_FILE_TMPDIR/$name.ip"
 	done
 	lab wait
 	soon 10 knows alpha 2

@@ -44,26 +44,36 @@ static void each_index(void *arg, const struct nlmsghdr *m)
 		*(int *)arg = info->ifi_index;
 }
 
-static int link_index(struct nl *nl, const char *ifname)
+/* 0: there is none of that name; -errno: it cannot be told. */
+static int link_look(struct nl *nl, const char *ifname)
 {
 	struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
 	struct nl_request q;
-	int index = 0;
+	int index = 0, rc;
 
 	nl_begin(&q, RTM_GETLINK, 0, &head, sizeof(head));
 	nl_put_text(&q, IFLA_IFNAME, ifname);
-	return nl_dump(nl, &q, each_index, &index) == 0 ? index : 0;
+	rc = nl_dump(nl, &q, each_index, &index);
+	return rc == -ENODEV ? 0 : rc ? rc : index;
 }
 
-/* index 0: it is gone already, with the namespace of its other end for instance. */
-static int link_delete(struct nl *nl, int index)
+static int link_index(struct nl *nl, const char *ifname)
 {
-	struct ifinfomsg head = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-	struct nl_request q;
-	int rc;
+	int index = link_look(nl, ifname);
 
-	if (!index)
-		return 0;
+	return index > 0 ? index : 0;
+}
+
+/* It may be gone already, with the namespace of its other end for instance. */
+static int link_delete(struct nl *nl, const char *ifname)
+{
+	struct ifinfomsg head = {.ifi_family = AF_UNSPEC};
+	struct nl_request q;
+	int rc = link_look(nl, ifname);
+
+	if (rc <= 0)
+		return rc;
+	head.ifi_index = rc;
 	nl_begin(&q, RTM_DELLINK, 0, &head, sizeof(head));
 	rc = nl_ask(nl, &q);
 	return rc == -ENODEV ? 0 : rc;
@@ -213,8 +223,7 @@ static int clear_namespace(struct nl *host, const struct net_state *s, struct er
 	if (found.n_links > 1 || !str_eq(found.ifname, s->ifname) || !found.host_ifname[0])
 		return fail(err, ERR_busy, "%s already has an interface %s", s->netns,
 			    found.ifname);
-	return nl_failed(link_delete(host, link_index(host, found.host_ifname)), err, "removing",
-			 found.host_ifname);
+	return nl_failed(link_delete(host, found.host_ifname), err, "removing", found.host_ifname);
 }
 
 int net_create(const char *id, const struct net_state *state, struct net_state *ret_state,
@@ -333,14 +342,18 @@ int net_destroy(const struct net_state *s, struct err *err)
 		return 0;
 	if (net_state_check(s, err) < 0)
 		return -ERR_invalid;
-	rc = net_read(s->netns, &now, NULL);
-	if (rc == -ERR_nosuch)
-		return 0;
-	if ((rc = netns_remove(s->netns, err)) < 0)
-		return rc;
-	/* The namespace goes asynchronously; the name of the host end must be free at once. */
-	if (!now.host_ifname[0] || nl_open(NETLINK_ROUTE, NULL, &nl, NULL) < 0)
-		return 0;
-	return nl_failed(link_delete(&nl, link_index(&nl, now.host_ifname)), err, "removing",
-			 now.host_ifname);
+	rc = net_read(s->netns, &now, err);
+	if (rc)
+		return rc == -ERR_nosuch ? 0 : rc;
+	/* The namespace goes asynchronously, sockets that still close keep it: the name of the host
+	 * end must be free at once. It goes first, so that who fails here can try again. */
+	if (now.host_ifname[0]) {
+		rc = nl_open(NETLINK_ROUTE, NULL, &nl, err);
+		if (!rc)
+			rc = nl_failed(link_delete(&nl, now.host_ifname), err, "removing",
+				       now.host_ifname);
+		if (rc)
+			return rc;
+	}
+	return netns_remove(s->netns, err);
 }

@@ -102,7 +102,8 @@ ended() {
 # criu_dies HOST: what had stopped goes on, and the first CRIU that it starts dies.
 criu_dies() {
 	local at=$1 killer
-	lab exec "$at" sh -c 'until pkill -KILL -x criu; do :; done' &
+	# Not one that the worker's own probe started.
+	lab exec "$at" sh -c 'until pkill -KILL -f "^([^ ]*/)?criu(:| swrk)"; do :; done' &
 	killer=$!
 	goes_on
 	wait $killer

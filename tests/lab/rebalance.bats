@@ -5,7 +5,7 @@
 # container that wants 55 % of its CPU and three that want 15 %: without the first it is well.
 
 tool=$BATS_TEST_DIRNAME/lab
-quiet=${DROVER_QUIET_SECS:-45} # how long it must stay quiet; 1800 was run by hand
+quiet=${DROVER_QUIET_SECS:-45} # how long it must stay quiet
 
 lab() { "$tool" "$@"; }
 drover() { lab exec ctl drover "$@"; }

@@ -108,13 +108,25 @@ static bool job_is_held(const struct msg_job *job)
 	return str_eq(job->outcome, "HELD");
 }
 
+/* Of a status: a LOST one is among its jobs while the source has a frozen copy. */
+static bool job_needs_a_person(const struct msg_job *job)
+{
+	return job_is_held(job) || str_eq(job->outcome, "LOST");
+}
+
 static void print_held(struct cli *cli, const struct msg_job *job)
 {
 	const struct style *style = &cli->style;
 
-	fprintf(cli->out, "  %s%s%s  %s or %s, job %s\n", style_tone(style, TONE_bad),
-		job->container ? job->container : "", style_end(style),
-		job->source ? job->source : "?", job->target ? job->target : "?", id_tail(job->id));
+	const char *source = job->source ? job->source : "?";
+
+	fprintf(cli->out, "  %s%s%s  ", style_tone(style, TONE_bad),
+		job->container ? job->container : "", style_end(style));
+	if (job_is_held(job))
+		fprintf(cli->out, "%s or %s", source, job->target ? job->target : "?");
+	else
+		fprintf(cli->out, "a frozen copy on %s", source);
+	fprintf(cli->out, ", job %s\n", id_tail(job->id));
 	line_print(cli->out, "    waits for ", job->waiting_for);
 	line_print(cli->out, "    why: ", job->error);
 	line_print(cli->out, "    fix: ", job->fix);
@@ -127,10 +139,10 @@ static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held
 	for (size_t i = 0; i < reply->jobs.n; i++) {
 		const struct msg_job *job = &reply->jobs.v[i];
 
-		if (job_is_held(job) != held || (!held && job->finished_ms))
+		if (job_needs_a_person(job) != held || (!held && job->finished_ms))
 			continue;
 		if (!shown++)
-			print_title(cli, held ? "HELD: a person has to decide" : "MOVING",
+			print_title(cli, held ? "A PERSON HAS TO DECIDE" : "MOVING",
 				    held ? TONE_bad : TONE_dim);
 		if (held)
 			print_held(cli, job);

@@ -168,6 +168,7 @@ void core_list_status(struct core *c, struct msg_reply *reply);
 void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);
 void core_list_jobs(struct core *c, const struct msg_request *request, bool active, bool finished,
 		    struct msg_reply *reply);
+void core_list_lost(struct core *c, struct msg_reply *reply);
 void core_list_candidates(struct core *c, const struct ranking *ranking, struct msg_reply *reply);
 
 /* A copy that lives until the end of the turn. */

@@ -306,6 +306,30 @@ void core_list_places(struct core *c, const struct msg_request *request, struct 
 
 /* --- jobs --- */
 
+/* LOST, and the source's copy stands frozen: only a person may let it go on. */
+static bool waits_for_a_person(const struct core *c, const struct job *job)
+{
+	const struct node *source = nodes_find(&c->nodes, job->source);
+	const struct msg_container *copy;
+
+	if (job->outcome != OUTCOME_lost || !source)
+		return false;
+	copy = node_container(source, job->container);
+	return copy && str_eq(copy->authority, "released") && str_eq(copy->migration, job->id);
+}
+
+/* Those that are over for drover, but not for the person who reads its status. */
+void core_list_lost(struct core *c, struct msg_reply *reply)
+{
+	for (size_t i = c->n_jobs; i-- > 0 && reply->jobs.n < JOBS_MAX;) {
+		const struct job *job = c->jobs[i];
+
+		if (job->stage == STAGE_done && waits_for_a_person(c, job))
+			job_view(job, &reply->jobs.v[reply->jobs.n++],
+				 core_scratch(c, 1, sizeof(struct job_text)), false);
+	}
+}
+
 static bool job_wanted(const struct msg_request *request, const struct job *job)
 {
 	const char *host = given(request->host);
@@ -413,6 +437,7 @@ void core_describe(struct core *c, struct msg_reply *reply)
 		cluster->containers += core_count_places(c->nodes.v[i]);
 	}
 	for (size_t i = 0; i < c->n_jobs; i++)
-		cluster->held += c->jobs[i]->outcome == OUTCOME_held;
+		cluster->held += c->jobs[i]->outcome == OUTCOME_held ||
+				 waits_for_a_person(c, c->jobs[i]);
 	reply->cluster = cluster;
 }

@@ -73,7 +73,7 @@ static void status_is_one_page(void **state)
 "MOVING\n"
 "  007QK3  web  alpha → beta  memory     ━━━━━━━━━━━━━━━━━━╸───────────  62%  310/500 MiB  210 MiB/s  ETA 2 s\n"
 "\n"
-"HELD: a person has to decide\n"
+"A PERSON HAS TO DECIDE\n"
 "  db  alpha or gamma, job 00HE1D\n"
 "    waits for gamma\n"
 "    why: gamma has not answered since it was given db\n"

@@ -165,13 +165,20 @@ void copy_autostart(struct host *h)
 
 /* --- what is durable --- */
 
+/* A copy that others have gone on from. A host that the container has come to since, by another
+ * migration, may hold it under whatever id a coordinator invents or repeats. */
+static bool has_an_old_copy(const struct host *h, int ct)
+{
+	return h->copy[ct].there && h->copy[ct].version < sim.ct[ct].latest;
+}
+
 /* I4: authority is in one journal. */
 static void authority(const struct ghost *g, const struct host *h, const struct kept_row *row)
 {
 	bool source_has = row->state == HANDOVER_held || row->state == HANDOVER_own;
 
 	if (row->side == SIDE_source && g->running_on && source_has &&
-	    (h->n == g->released_by || (row->state == HANDOVER_held && h->copy[g->ct].there)))
+	    (h->n == g->released_by || (row->state == HANDOVER_held && has_an_old_copy(h, g->ct))))
 		broken("I4", "%s: the source's journal says %s, the target's said running",
 		       g->migration, handover_state_name(row->state));
 	if (g->running_on & (g->running_on - 1))

@@ -335,6 +335,7 @@ int net_gate_is_open(const struct net_state *s, struct err *err)
 int net_destroy(const struct net_state *s, struct err *err)
 {
 	auto_nl struct nl nl = {.fd = -1};
+	const char *ifname;
 	struct net_state now;
 	int rc;
 
@@ -345,13 +346,14 @@ int net_destroy(const struct net_state *s, struct err *err)
 	rc = net_read(s->netns, &now, err);
 	if (rc)
 		return rc == -ERR_nosuch ? 0 : rc;
+	/* That it has a host end is not always read; the hold has written it down. */
+	ifname = now.n_links && !now.host_ifname[0] ? s->host_ifname : now.host_ifname;
 	/* The namespace goes asynchronously, sockets that still close keep it: the name of the host
 	 * end must be free at once. It goes first, so that who fails here can try again. */
-	if (now.host_ifname[0]) {
+	if (*ifname) {
 		rc = nl_open(NETLINK_ROUTE, NULL, &nl, err);
 		if (!rc)
-			rc = nl_failed(link_delete(&nl, now.host_ifname), err, "removing",
-				       now.host_ifname);
+			rc = nl_failed(link_delete(&nl, ifname), err, "removing", ifname);
 		if (rc)
 			return rc;
 	}

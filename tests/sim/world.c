@@ -214,9 +214,11 @@ void world_kept(struct host *h, const struct kept_row *row, uint8_t was)
 		return;
 	if (row->side == SIDE_source) {
 		fresh_hold = row->state == HANDOVER_held && was != HANDOVER_held;
-		g->source_kept = row->state;
-		str_copy(g->group, ULID_SIZE, row->group);
-		g->taken_back |= row->state == HANDOVER_own && g->released_by >= 0;
+		if (g->released_by < 0 || h->n == g->released_by) { /* else it is no source of it */
+			g->source_kept = row->state;
+			str_copy(g->group, ULID_SIZE, row->group);
+			g->taken_back |= row->state == HANDOVER_own && g->released_by >= 0;
+		}
 		if (row->state == HANDOVER_released)
 			released(g, h);
 		g->done_kept |= row->state == HANDOVER_done;

@@ -437,7 +437,7 @@ void core_describe(struct core *c, struct msg_reply *reply)
 		cluster->containers += core_count_places(c->nodes.v[i]);
 	}
 	for (size_t i = 0; i < c->n_jobs; i++)
-		cluster->held += c->jobs[i]->outcome == OUTCOME_held ||
-				 waits_for_a_person(c, c->jobs[i]);
+		cluster->held +=
+			c->jobs[i]->outcome == OUTCOME_held || waits_for_a_person(c, c->jobs[i]);
 	reply->cluster = cluster;
 }

@@ -166,8 +166,13 @@ void exec_progress(struct executor *x, struct mig *m, const struct wire_sent *se
 /* Tells the bus side; fd is passed along when it is ≥ 0 (and stays the caller's). */
 int exec_tell(struct executor *x, struct wire_out *out, const void *body, int fd, struct err *err);
 
-/* worker/engine.c: begins a step or a plan and carries it on until it waits or ends. */
+/* worker/asks.c: begins the step that is asked for, or answers why not. */
 void mig_ask(struct executor *x, const struct wire_ask *ask);
+/* Answers m->ask with the migration's state, its proof and what is in m->answer; kept, for an ask
+ * that is repeated. */
+void mig_answer(struct executor *x, struct mig *m, const struct err *failure);
+
+/* worker/engine.c: begins a plan and carries it on until it waits or ends. */
 void mig_begin(struct executor *x, struct mig *m, const struct handover_plan *plan, bool self);
 void mig_event(struct executor *x, struct mig *m);
 void mig_fail(struct executor *x, struct mig *m, const struct err *why);

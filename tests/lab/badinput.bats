@@ -4,20 +4,8 @@
 # What an operator gets wrong: each time a sentence that says what to do, the right exit code, and
 # the container goes on as if nothing had been asked.
 
-tool=$BATS_TEST_DIRNAME/lab
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at ten times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # says CODE PATTERN…: of the last run; each pattern is in its output.
 says() {
@@ -29,7 +17,6 @@ says() {
 }
 
 runs() { [ "$(lab exec "$1" runc state "$2" 2>/dev/null | jq -r .status)" = running ]; }
-known() { drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
 host_is() { [ "$(drover hosts --json | jq -r --arg id "$1" '.[] | select(.id == $id).state')" = "$2" ]; }
 
 setup_file() {

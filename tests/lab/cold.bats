@@ -7,7 +7,6 @@
 # Each test runs in a process of its own, with its own $name.
 # shellcheck disable=SC2030,SC2031
 
-tool=$BATS_TEST_DIRNAME/lab
 hosts=(alpha beta)
 # shellcheck source=tests/lab/judge.sh
 . "$BATS_TEST_DIRNAME/judge.sh"

@@ -10,7 +10,6 @@
 # One lab and one container serve all tests: it moves to and fro. A test that loses it has the next
 # one begin with a new container.
 
-tool=$BATS_TEST_DIRNAME/lab
 hosts=(alpha beta)
 
 . "$BATS_TEST_DIRNAME/judge.sh"

@@ -4,21 +4,9 @@
 # What CRIU itself refuses, forced past the checks: the code, what it means and what to do are told,
 # the container goes on where it was, and the whole log stays on its host.
 
-tool=$BATS_TEST_DIRNAME/lab
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
-
-known() { drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
 runs() { [ "$(lab exec "$1" runc state "$2" 2>/dev/null | jq -r .status)" = running ]; }
 
 # forced CODE WORDS NAME HOST: it does not move to beta, HOST says why, and it runs on alpha.

@@ -5,20 +5,10 @@
 # keeps one connection and wants each reply exactly once. Each test begins with all ten on alpha:
 # `restore` of the one before brought them there.
 
-tool=$BATS_TEST_DIRNAME/lab
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
+
 all=(c0 c1 c2 c3 c4 c5 c6 c7 c8 c9)
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "not soon: $*"; return 1; }
-		sleep 0.1
-	done
-}
 
 client_start() {
 	"$tool" client ctl "$2" --interval-ms 20 --out "$BATS_FILE_TMPDIR/$1.report" 3>&- &

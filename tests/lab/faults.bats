@@ -12,7 +12,6 @@
 #
 # S is the host that the container is on, T the other one; it moves to and fro through all tests.
 
-tool=$BATS_TEST_DIRNAME/lab
 hosts=(alpha beta)
 HOLD=5 # seconds
 
@@ -370,6 +369,10 @@ teardown() {
 	ends LOST
 	[ "$(jq -r .runs_on <<<"$job")" = "" ]
 	frozen
+	# Over for drover, and not for whoever looks what there is to do.
+	drover status --json | jq -e --arg id "$id" '.cluster.held == 1 and
+		any(.jobs[]; .id == $id and .outcome == "LOST")' >/dev/null
+	[[ "$(drover status)" == *"$name  a frozen copy on $S"* ]]
 }
 
 # --- a host hangs, and wakes up after everything that it waited for ---

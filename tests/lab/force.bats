@@ -4,26 +4,8 @@
 # A host loses power in the middle of a handover and a person decides: drover force. One container
 # goes through both tests with one client, that wants each reply exactly once.
 
-tool=$BATS_TEST_DIRNAME/lab
-
-# In the background call "$tool": the number of a function's process is not the tool's.
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at ten times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
-
-# known NAME: drover has seen it run; at first a runtime says "created".
-known() {
-	lab exec ctl drover ps --json | jq -e --arg id "$1" \
-		'any(..; .id? == $id and .status? == "running")' >/dev/null
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # copies: as in crash.bats, what runtimes know of, and every task of a container.
 copies() {

@@ -5,20 +5,10 @@
 # wants each reply exactly once: they are on one host after whatever happens, both or none moved.
 
 bats_require_minimum_version 1.5.0
-tool=$BATS_TEST_DIRNAME/lab
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
+
 members=(web api)
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "not soon: $*"; return 1; }
-		sleep 0.1
-	done
-}
 
 clients_start() {
 	local name

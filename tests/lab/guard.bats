@@ -3,24 +3,8 @@
 #
 # A host that boots starts the containers that it knows of. One of them has moved away meanwhile.
 
-tool=$BATS_TEST_DIRNAME/lab
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at ten times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
-
-# known NAME: drover has seen it run; at first a runtime says "created".
-known() {
-	lab exec ctl drover ps --json | jq -e --arg id "$1" \
-		'any(..; .id? == $id and .status? == "running")' >/dev/null
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 setup_file() {
 	export DROVER_LAB=$BATS_FILE_TMPDIR/lab

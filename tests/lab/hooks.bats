@@ -3,19 +3,8 @@
 #
 # The target's own programs before and after an arrival.
 
-tool=$BATS_TEST_DIRNAME/lab
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "not soon: $*"; return 1; }
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # hook EVENT NAME: on beta, its text from stdin.
 hook() {

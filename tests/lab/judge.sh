@@ -2,29 +2,16 @@
 # shellcheck shell=bash
 #
 # What faults.bats and soak judge a lab by: drover's own word on a job, the journals of both sides,
-# and what is really there. Needs $tool (the lab) and $hosts (those that containers may be on).
+# and what is really there. Needs $hosts (those that containers may be on).
 
-# In the background call "$tool": the number of a function's process is not the tool's.
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at twenty times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # job_now NAME: the latest job of a container, {} when there is none.
 job_now() {
 	lab exec ctl drover jobs --all --json 2>/dev/null |
 		jq -c --arg name "$1" '[.[] | select(.container == $name)] | max_by(.id) // {}'
 }
-
-# known NAME: drover has heard of the container.
-known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
 
 # shown_on NAME: where `drover ps` has it run, "" for nowhere.
 shown_on() {

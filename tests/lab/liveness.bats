@@ -5,20 +5,8 @@
 # still sees, none that is only slow to be heard, and none because the coordinator itself was away.
 # What a container does meanwhile is its own affair: nobody starts or stops it.
 
-tool=$BATS_TEST_DIRNAME/lab
-
-# In the background call "$tool": the number of a function's process is not the tool's.
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at five times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { lab exec ctl drover hosts; return 1; }
-		sleep 0.2
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # field HOST NAME: of what drover says of a host.
 field() {

@@ -5,28 +5,14 @@
 # is neither source nor target, keeps one connection, and wants each reply exactly once. ctl is
 # also the host whose coordinator is killed; the client does not depend on it.
 
-tool=$BATS_TEST_DIRNAME/lab
-
-# In the background call "$tool": the number of a function's process is not the tool's.
-lab() { "$tool" "$@"; }
-
-# soon SECS CMD…: until it succeeds, looked at ten times a second.
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # ct HOST NAME …: as lab ct, and drover has heard of it; workers look each second.
 ct() {
 	lab ct "$@"
 	soon 10 known "$2"
 }
-
-known() { lab exec ctl drover ps --json | jq -e --arg id "$1" 'any(..; .id? == $id)' >/dev/null; }
 
 # client_start NAME IP: its number is in $client, its report will be in $report.
 client_start() {

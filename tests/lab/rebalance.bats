@@ -4,20 +4,10 @@
 # Keeping the cluster even, on hosts that have a load of their own (lab up --own-load). alpha has a
 # container that wants 55 % of its CPU and three that want 15 %: without the first it is well.
 
-tool=$BATS_TEST_DIRNAME/lab
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
+
 quiet=${DROVER_QUIET_SECS:-45} # how long it must stay quiet
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "not soon: $*"; return 1; }
-		sleep 0.2
-	done
-}
 
 # truth: "hog alpha" a line, from the runtime itself.
 truth() {

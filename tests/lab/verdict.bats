@@ -18,19 +18,8 @@
 #   E-EXT-UNIX      E-CRIU-EXT-UNIX   the dump fails: external socket is used
 #   E-SHARED-NETNS  nothing: it moves, and who was left behind in the namespace has no network
 
-tool=$BATS_TEST_DIRNAME/lab
-
-lab() { "$tool" "$@"; }
-drover() { lab exec ctl drover "$@"; }
-
-soon() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+# shellcheck source=tests/lab/common.sh
+. "$BATS_TEST_DIRNAME/common.sh"
 
 # configure HOST LINE: in its [worker] section; the worker starts again.
 configure() {

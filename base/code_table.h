@@ -63,11 +63,12 @@
 	  "move or stop those that share its network namespace", \
 	  "others share the network namespace of web", \
 	  "Addresses and connections would have to be in two places at once.") \
-	X(shared_ns, "E-SHARED-NS", check, ct, live, "namespaces", \
+	X(shared_ns, "E-SHARED-NS", check, ct, move, "namespaces", \
 	  "others share one of its namespaces", \
 	  "give it namespaces of its own, or move those that share them away first", \
 	  "web shares its ipc namespace with others", \
-	  "CRIU restores a namespace as a whole; what others keep in it (SysV segments, pids) stays behind.") \
+	  "CRIU restores a namespace as a whole; what others keep in it (SysV segments, pids) stays " \
+	  "behind. Nor could it be stopped and started elsewhere with that namespace.") \
 	X(net_host, "E-NET-HOST", check, ct, live, "network", \
 	  "it uses its host's network and has sockets open", \
 	  "give it a network namespace: a host's addresses cannot follow", \

@@ -344,7 +344,7 @@ static const struct {
 	{bend_tty, NULL, "E-TTY", "cold", "web"},
 	{bend_unix, NULL, "E-EXT-UNIX", "cold", "web"},
 	{bend_netns, NULL, "E-SHARED-NETNS", "no", "web"},
-	{bend_shared_ipc, NULL, "E-SHARED-NS", "cold", "ipc"},
+	{bend_shared_ipc, NULL, "E-SHARED-NS", "no", "ipc"},
 	{bend_host_net, NULL, "E-NET-HOST", "cold", "web"},
 	{bend_local_mount, NULL, "E-MOUNT-LOCAL", "warn", "/srv of alpha is mounted at /data"},
 	{bend_locks, NULL, "E-LOCKS", "warn", "2 file locks"},

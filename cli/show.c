@@ -120,8 +120,8 @@ static void print_held(struct cli *cli, const struct msg_job *job)
 
 	const char *source = job->source ? job->source : "?";
 
-	fprintf(cli->out, "  %s%s%s  ", style_tone(style, TONE_bad),
-		job->container ? job->container : "", style_end(style));
+	fprintf(cli->out, "  %s%s  %s%s: ", style_tone(style, TONE_bad),
+		job->container ? job->container : "", job->outcome, style_end(style));
 	if (job_is_held(job))
 		fprintf(cli->out, "%s or %s", source, job->target ? job->target : "?");
 	else

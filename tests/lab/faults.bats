@@ -372,7 +372,7 @@ teardown() {
 	# Over for drover, and not for whoever looks what there is to do.
 	drover status --json | jq -e --arg id "$id" '.cluster.held == 1 and
 		any(.jobs[]; .id == $id and .outcome == "LOST")' >/dev/null
-	[[ "$(drover status)" == *"$name  a frozen copy on $S"* ]]
+	[[ "$(drover status)" == *"$name  LOST: a frozen copy on $S"* ]]
 }
 
 # --- a host hangs, and wakes up after everything that it waited for ---

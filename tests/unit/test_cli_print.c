@@ -74,7 +74,7 @@ static void status_is_one_page(void **state)
 "  007QK3  web  alpha → beta  memory     ━━━━━━━━━━━━━━━━━━╸───────────  62%  310/500 MiB  210 MiB/s  ETA 2 s\n"
 "\n"
 "A PERSON HAS TO DECIDE\n"
-"  db  alpha or gamma, job 00HE1D\n"
+"  db  HELD: alpha or gamma, job 00HE1D\n"
 "    waits for gamma\n"
 "    why: gamma has not answered since it was given db\n"
 "    fix: bring gamma back, or prove that it is off: drover force db\n");

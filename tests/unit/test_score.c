@@ -1,118 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * Each reason against a host is found with its stable code and its values, and the best of the
- * remaining hosts comes first. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#undef fail /* base/err.h has one */
-
-#include "base/mem.h"
-#include "coordinator/score.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#define MIB (1024ull * 1024)
-
-/* What a test bends before it asks for the verdict. */
-struct world {
-	struct nodes nodes;
-	struct pairs pairs;
-	struct msg_caps caps[3];
-	struct msg_beat beat[3];
-	struct msg_runtime runtime[3];
-	struct msg_network network[3];
-	struct msg_container container, other;
-	struct msg_net net;
-	const char *features[3][2];
-	const char *address;
-	struct verdict verdict;
-	bool busy;
-	struct msg_strs skip;
-	struct rules *rules;
-	uint64_t now_ms;
-	bool has_peers;
-	struct msg_mount mount;
-	const char *text; /* for lists of one */
-	uint64_t group;
-};
-
-static const char *const ids[] = {"alpha", "beta", "gamma"};
-
-static void good_world(struct world *w)
-{
-	*w = (struct world){0};
-	nodes_init(&w->nodes, 1000);
-	w->address = "10.9.0.5/24";
-	w->net = (struct msg_net){.kind = "named", .bridge = "br0", .addrs = {&w->address, 1}};
-	w->container = (struct msg_container){.id = "web",
-					      .runtime = "runc",
-					      .status = "running",
-					      .rss_bytes = 100 * MIB,
-					      .tree_bytes = 10 * MIB,
-					      .net = &w->net};
-	for (size_t i = 0; i < 3; i++) {
-		w->features[i][0] = "avx2";
-		w->features[i][1] = "sse4_2";
-		w->runtime[i] = (struct msg_runtime){.name = "runc", .checkpoint = true};
-		w->network[i] = (struct msg_network){.bridge = "br0", .subnet = "10.9.0.0/24"};
-		w->caps[i] = (struct msg_caps){.kernel = "6.12.3",
-					       .arch = "x86_64",
-					       .cpu_features = {w->features[i], 2},
-					       .xsave_bytes = 2696,
-					       .criu_version = 40201,
-					       .cgroup_version = 2,
-					       .runtimes = {&w->runtime[i], 1},
-					       .networks = {&w->network[i], 1},
-					       .storage_total_bytes = 1000 * MIB,
-					       .storage_free_bytes = 900 * MIB,
-					       .staging_total_bytes = 1000 * MIB,
-					       .staging_free_bytes = 900 * MIB};
-		w->beat[i] = (struct msg_beat){.seq = 1,
-					       .cpus = 4,
-					       .mem_total_bytes = 1000 * MIB,
-					       .mem_available_bytes = 800 * MIB};
-	}
-	w->caps[0].containers.v = &w->container;
-	w->caps[0].containers.n = 1;
-}
-
-static void hear(struct world *w, size_t i, enum msg_type type, const void *body)
-{
-	struct node *node = nodes_add(&w->nodes, ids[i]);
-	struct msg *msg = msg_copy(type, body);
-
-	node->enrolled = true;
-	msg->head.type = type;
-	nodes_hear(&w->nodes, node, msg, 1000);
-	msg_free(&msg);
-}
-
-static void hear_all(struct world *w)
-{
-	for (size_t i = 0; i < 3; i++) {
-		hear(w, i, MSG_TYPE_caps, &w->caps[i]);
-		hear(w, i, MSG_TYPE_beat, &w->beat[i]);
-	}
-}
-
-static struct score_query query_of(struct world *w)
-{
-	return (struct score_query){.container = &w->container,
-				    .source = nodes_find(&w->nodes, "alpha"),
-				    .skip = w->skip,
-				    .headroom_percent = 10,
-				    .pairs = &w->pairs,
-				    .busy = w->busy,
-				    .rules = w->rules,
-				    .now_ms = w->now_ms,
-				    .interval_ms = 1000,
-				    .has_peers = w->has_peers};
-}
+ * Each reason against a host is found with its stable code and its values. */
+#include "test_score_world.h"
 
 static void judge(struct world *w)
 {
@@ -127,13 +16,6 @@ static bool has(const struct world *w, const char *code)
 		if (str_eq(w->verdict.v[i].row->code, code))
 			return true;
 	return false;
-}
-
-static void end_world(struct world *w)
-{
-	verdict_done(&w->verdict);
-	nodes_done(&w->nodes);
-	pairs_done(&w->pairs);
 }
 
 static void a_good_host_has_no_reason_against_it(void **state)
@@ -229,16 +111,6 @@ static void bend_beat_old(struct world *w)
 	w->now_ms = 7000;
 }
 
-/* Rules of one container, as policies make them. */
-static struct rules some_rules(void)
-{
-	return (struct rules){.prefer = "",
-			      .avoid = "",
-			      .require = "",
-			      .spread = "",
-			      .together = "",
-			      .name = "db"};
-}
 static struct rules never, cold, require, avoid, spread, together, downtime, problem;
 
 #define BEND_RULES(variable, field, value) \
@@ -527,168 +399,6 @@ static void bookings_count_against_memory(void **state)
 	end_world(&w);
 }
 
-static void the_emptier_host_comes_first(void **state)
-{
-	struct score_query query;
-	struct ranking r;
-	struct world w;
-	double sum = 0;
-
-	(void)state;
-	good_world(&w);
-	w.beat[1].cpu_permille = 900;
-	hear_all(&w);
-	query = query_of(&w);
-	score_rank(&query, &w.nodes, &r);
-	assert_int_equal(r.n, 2);
-	assert_string_equal(r.v[0].node->id, "gamma");
-	assert_true(r.v[0].score > r.v[1].score);
-	assert_true(r.v[0].score <= 100 && r.v[1].score >= 0);
-	for (size_t i = 0; i < SCORE_TERMS; i++) {
-		assert_true(r.v[0].terms[i].value >= 0 && r.v[0].terms[i].value <= 1);
-		sum += r.v[0].terms[i].weight;
-	}
-	assert_true(sum > 0.999 && sum < 1.001);
-	ranking_done(&r);
-	end_world(&w);
-}
-
-/* The maximum counts, not the mean: one full resource outweighs three empty ones. */
-static void the_fullest_resource_counts(void **state)
-{
-	struct score_query query;
-	struct ranking r;
-	struct world w;
-
-	(void)state;
-	good_world(&w);
-	w.beat[1].psi_io = 95;
-	w.beat[2].cpu_permille = 400;
-	w.beat[2].psi_io = 40;
-	hear_all(&w);
-	query = query_of(&w);
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "gamma");
-	assert_true(node_hot(r.v[1].node) > 0.94);
-	ranking_done(&r);
-	end_world(&w);
-}
-
-static void equals_are_ordered_by_name_and_the_refused_come_last(void **state)
-{
-	struct score_query query;
-	struct ranking r;
-	struct world w;
-
-	(void)state;
-	good_world(&w);
-	hear_all(&w);
-	query = query_of(&w);
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "beta");
-	ranking_done(&r);
-	nodes_find(&w.nodes, "beta")->cordoned = true;
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "gamma");
-	assert_false(verdict_feasible(&r.v[1].verdict));
-	ranking_done(&r);
-	end_world(&w);
-}
-
-static void a_policy_comes_before_the_score(void **state)
-{
-	const char *labels[] = {"disk=ssd", "disk=hdd"};
-	struct rules rules = some_rules();
-	struct score_query query;
-	struct ranking r;
-	struct world w;
-
-	(void)state;
-	good_world(&w);
-	w.caps[1].labels = (struct msg_strs){&labels[0], 1};
-	w.caps[2].labels = (struct msg_strs){&labels[1], 1};
-	w.beat[1].cpu_permille = 700; /* beta is worse */
-	w.rules = &rules;
-	hear_all(&w);
-	query = query_of(&w);
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "gamma");
-	ranking_done(&r);
-	rules.prefer = "disk=ssd";
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "beta");
-	assert_int_equal(r.v[0].tier, 1);
-	assert_true(r.v[0].score < r.v[1].score);
-	ranking_done(&r);
-	nodes_find(&w.nodes, "beta")->load[RESOURCE_cpu] = 0.9; /* a preference fills no host */
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "gamma");
-	ranking_done(&r);
-	rules.prefer = "";
-	rules.avoid = "disk=hdd";
-	score_rank(&query, &w.nodes, &r);
-	assert_string_equal(r.v[0].node->id, "beta");
-	assert_int_equal(r.v[1].tier, -1);
-	ranking_done(&r);
-	end_world(&w);
-}
-
-/* Of many, the best are kept in order, and the best of all is the one that score_best finds. */
-static void the_best_of_many_are_kept(void **state)
-{
-	struct score_query query;
-	struct candidate best;
-	struct ranking r;
-	struct world w;
-
-	(void)state;
-	good_world(&w);
-	hear_all(&w);
-	for (size_t i = 0; i < 3 * RANK_LIVE_KEPT; i++) {
-		char id[16];
-		struct node *node;
-		struct msg_beat load = w.beat[1];
-		struct msg *caps = msg_copy(MSG_TYPE_caps, &w.caps[1]), *beat;
-
-		load.cpu_permille = i * 7919 % 300 + (i % 7 == 0);
-		load.mem_available_bytes = (i % 5 ? 800 : 100) * MIB;
-		beat = msg_copy(MSG_TYPE_beat, &load);
-		caps->head.type = MSG_TYPE_caps;
-		beat->head.type = MSG_TYPE_beat;
-		str_fmt(id, sizeof(id), "h%03zu", i);
-		node = nodes_add(&w.nodes, id);
-		node->enrolled = true;
-		nodes_hear(&w.nodes, node, caps, 1000);
-		nodes_hear(&w.nodes, node, beat, 1000);
-		msg_free(&caps);
-		msg_free(&beat);
-	}
-	query = query_of(&w);
-	score_rank(&query, &w.nodes, &r);
-	assert_int_equal(r.hosts, 3 * RANK_LIVE_KEPT + 2);
-	assert_int_equal(r.kinds[VERDICT_no], 3 * RANK_LIVE_KEPT / 5);
-	assert_int_equal(r.n, RANK_LIVE_KEPT + 3 * RANK_LIVE_KEPT / 5);
-	for (size_t i = 1; i < RANK_LIVE_KEPT; i++)
-		assert_true(r.v[i - 1].score >= r.v[i].score);
-	for (size_t i = 0; i < w.nodes.n; i++) {
-		struct candidate one;
-		bool kept = false;
-
-		for (size_t k = 0; k < r.n; k++)
-			kept |= r.v[k].node == w.nodes.v[i];
-		score_one(&query, w.nodes.v[i], &one);
-		if (!kept && verdict_feasible(&one.verdict) && w.nodes.v[i] != query.source)
-			assert_true(one.score <= r.v[RANK_LIVE_KEPT - 1].score);
-		candidate_done(&one);
-	}
-	assert_true(score_best(&query, &w.nodes, NULL, NULL, &best));
-	assert_ptr_equal(best.node, r.v[0].node);
-	assert_true(best.score == r.v[0].score);
-	candidate_done(&best);
-	ranking_done(&r);
-	end_world(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -697,14 +407,9 @@ int main(void)
 		cmocka_unit_test(a_newer_criu_is_only_a_warning),
 		cmocka_unit_test(skipping_turns_reasons_into_warnings),
 		cmocka_unit_test(bookings_count_against_memory),
-		cmocka_unit_test(the_emptier_host_comes_first),
-		cmocka_unit_test(the_fullest_resource_counts),
-		cmocka_unit_test(equals_are_ordered_by_name_and_the_refused_come_last),
 		cmocka_unit_test(a_cold_move_minds_what_bars_any_move),
 		cmocka_unit_test(a_ranking_judges_as_the_verdict_does),
 		cmocka_unit_test(what_can_be_skipped_is_skipped_by_its_name),
-		cmocka_unit_test(a_policy_comes_before_the_score),
-		cmocka_unit_test(the_best_of_many_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

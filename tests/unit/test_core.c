@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * The coordinator walks a migration to its end, chooses targets, and answers what clients ask. */
-#include "test_core_lab.h"
+#include "test_core_client.h"
 
 static void moves_to_the_best_host(void **state)
 {

@@ -2,7 +2,7 @@
  *
  * Each row of docs/protocol.md, "When a step fails": who is asked for what, how it is told, and
  * where the container runs in the end. */
-#include "test_core_lab.h"
+#include "test_core_client.h"
 
 /* --- check, reserve: nothing touched --- */
 

@@ -2,7 +2,7 @@
  *
  * A person decides a job that is held: only when the other host is gone, only by an operator's word
  * that the owner accepts, and never without a trace. */
-#include "tests/unit/test_core_lab.h"
+#include "test_core_client.h"
 
 static const struct msg_request beta_is_off = {.command = "force",
 					       .job = "web",

@@ -1,45 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * A cluster for the coordinator's core to drive: three hosts whose workers keep a journal as
- * docs/protocol.md says, virtual time, and a memory that survives the coordinator. A test scripts
- * what goes wrong. After each answer the lab checks that at most one copy can run. */
+ * A cluster for the coordinator's core to drive: three hosts with a worker each, virtual time, and
+ * a memory that survives the coordinator. A test scripts what goes wrong. After each answer the lab
+ * checks that at most one copy can run. */
 #ifndef DROVER_TESTS_TEST_CORE_LAB_H
 #define DROVER_TESTS_TEST_CORE_LAB_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test_core_worker.h"
 
-#include <cmocka.h>
-#undef fail /* base/err.h has one */
-
-#include "base/mem.h"
-#include "base/str.h"
 #include "coordinator/core.h"
 #include "coordinator/effects.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define LAB_HOSTS 3
-#define LAB_CLIENT 7
-#define LAB_MIB (1024u * 1024u)
-#define LAB_MIGRATE_ID "01HY0000000000000000000001" /* request ids */
-#define LAB_OTHER_ID "01HY0000000000000000000002"
-
-static const char *const lab_names[LAB_HOSTS] = {"alpha", "beta", "gamma"};
-
-struct lab_host {
-	bool up; /* beats and answers */
-	bool has_web, frozen;
-	char journal[16]; /* none own held released done reserved prepared running refused closed */
-	unsigned instance;
-	uint64_t seq, beat_ms;
-	uint64_t mem_available;
-	bool io_uring;
-};
 
 /* What to do with an ask of this step to this host instead of what a good worker does. */
 struct lab_script {
@@ -313,12 +285,7 @@ static void lab_end(struct lab *lab)
 	free(lab->queue_host);
 }
 
-/* --- workers --- */
-
-static bool lab_proves(const struct msg_ask *ask, const char *word)
-{
-	return ask->proof.len == strlen(word) && !memcmp(ask->proof.data, word, ask->proof.len);
-}
+/* --- what the workers are asked --- */
 
 static void lab_at_most_one_runs(const struct lab *lab)
 {
@@ -328,144 +295,6 @@ static void lab_at_most_one_runs(const struct lab *lab)
 		running += lab->host[i].has_web && !lab->host[i].frozen &&
 			   !str_eq(lab->host[i].journal, "prepared");
 	assert_true(running <= 1);
-}
-
-static int lab_source_step(struct lab_host *h, const struct msg_ask *ask)
-{
-	const char *j = h->journal;
-	bool own = str_eq(j, "own") || str_eq(j, "none") || str_eq(j, "closed");
-
-	switch (ask->step) {
-	case STEP_check:
-		return own ? 0 : ERR_refused;
-	case STEP_sync:
-		if (!own)
-			return ERR_refused;
-		str_copy(h->journal, 16, "own");
-		return 0;
-	case STEP_hold:
-		if (!own && !str_eq(j, "held"))
-			return ERR_canceled;
-		str_copy(h->journal, 16, "held");
-		h->frozen = true;
-		return 0;
-	case STEP_release:
-		if (own)
-			return ERR_canceled;
-		if (str_eq(j, "held") && !lab_proves(ask, "PREPARED"))
-			return ERR_refused;
-		str_copy(h->journal, 16, "released");
-		return 0;
-	case STEP_abort:
-		if (str_eq(j, "released") && !lab_proves(ask, "REFUSED"))
-			return ERR_held;
-		if (str_eq(j, "done"))
-			return ERR_refused;
-		str_copy(h->journal, 16, "own");
-		h->frozen = false;
-		return 0;
-	case STEP_force:
-		if (!str_eq(j, "released") || !lab_proves(ask, "signed") ||
-		    !str_eq(ask->operator, "ops"))
-			return own ? 0 : ERR_denied;
-		str_copy(h->journal, 16, "own");
-		h->frozen = false;
-		return 0;
-	case STEP_retire:
-		if (str_eq(j, "done") || str_eq(j, "closed"))
-			return 0;
-		if (!str_eq(j, "released") || !lab_proves(ask, "RUNNING"))
-			return ERR_refused;
-		str_copy(h->journal, 16, "done");
-		h->has_web = h->frozen = false;
-		return 0;
-	case STEP_clean:
-		if (str_eq(j, "held") || str_eq(j, "released"))
-			return ERR_refused;
-		str_copy(h->journal, 16, "closed");
-		return 0;
-	default:
-		return ERR_protocol;
-	}
-}
-
-static int lab_target_step(struct lab_host *h, const struct msg_ask *ask)
-{
-	const char *j = h->journal;
-	bool none = str_eq(j, "none") || str_eq(j, "closed");
-
-	switch (ask->step) {
-	case STEP_check:
-		assert_non_null(ask->container_facts);
-		return 0;
-	case STEP_reserve:
-		if (!none && !str_eq(j, "reserved"))
-			return ERR_canceled;
-		str_copy(h->journal, 16, "reserved");
-		return 0;
-	case STEP_arm:
-		if (!str_eq(j, "reserved") && !str_eq(j, "prepared"))
-			return ERR_canceled;
-		assert_int_equal(ask->digest.len, 32);
-		h->has_web = true;
-		str_copy(h->journal, 16, "prepared");
-		return 0;
-	case STEP_start:
-		if (str_eq(j, "running"))
-			return 0;
-		if (!str_eq(j, "prepared"))
-			return ERR_canceled;
-		assert_true(lab_proves(ask, "GRANT"));
-		str_copy(h->journal, 16, "running");
-		return 0;
-	case STEP_force:
-		if (str_eq(j, "running"))
-			return 0;
-		if (!str_eq(j, "prepared") || !lab_proves(ask, "signed"))
-			return ERR_denied;
-		str_copy(h->journal, 16, "running");
-		return 0;
-	case STEP_refuse:
-		if (str_eq(j, "running"))
-			return ERR_refused;
-		if (str_eq(j, "prepared"))
-			h->has_web = false;
-		str_copy(h->journal, 16, "refused");
-		return 0;
-	case STEP_clean:
-		if (str_eq(j, "prepared"))
-			return ERR_refused;
-		str_copy(h->journal, 16, "closed");
-		return 0;
-	default:
-		return ERR_protocol;
-	}
-}
-
-static void lab_fill(const struct lab_host *h, const struct msg_ask *ask, struct msg_answer *a)
-{
-	static const uint8_t digest[32] = {1};
-	static struct msg_container web = {.id = "web",
-					   .runtime = "runc",
-					   .status = "running",
-					   .bundle = "/var/lib/ct/web",
-					   .rss_bytes = 64 * LAB_MIB};
-	static struct msg_figures held = {.frozen_us = 100000, .send_us = 20000};
-	const char *word = str_eq(h->journal, "prepared")   ? "PREPARED"
-			   : str_eq(h->journal, "released") ? "GRANT"
-			   : str_eq(h->journal, "running")  ? "RUNNING"
-			   : str_eq(h->journal, "refused")  ? "REFUSED"
-							    : "";
-
-	a->proof = (struct msg_bin){(const uint8_t *)word, strlen(word)};
-	if (ask->step == STEP_reserve)
-		a->ticket = (struct msg_bin){(const uint8_t *)"ticket", 6};
-	if (ask->step == STEP_hold) {
-		a->digest = (struct msg_bin){digest, 32};
-		a->figures = &held;
-	}
-	if (ask->step == STEP_check && str_eq(ask->source, lab_names[0]))
-		a->facts = &web;
 }
 
 static struct lab_script *lab_scripted(struct lab *lab, int host, uint64_t step)
@@ -614,93 +443,11 @@ static void lab_run(struct lab *lab, uint64_t ms)
 	}
 }
 
-/* --- the client --- */
-
-static void lab_ask(struct lab *lab, const struct msg_request *request)
-{
-	struct msg *msg = msg_copy(MSG_TYPE_request, request);
-	char id[ULID_SIZE];
-
-	lab_ulid(lab, id);
-	str_copy(msg->head.request, ULID_SIZE,
-		 str_eq(request->command, "migrate") ? LAB_MIGRATE_ID : LAB_OTHER_ID);
-	lab_feed(lab, &(struct core_event){
-			      .kind = CORE_request, .client = LAB_CLIENT, .msg = msg, .id = id});
-	msg_free(&msg);
-}
-
-/* The last final reply, NULL when there is none. */
-static const struct msg_reply *lab_reply(const struct lab *lab)
-{
-	for (size_t i = lab->n_heard; i-- > 0;)
-		if (lab->heard[i]->head.type == MSG_TYPE_reply && lab->heard[i]->reply->final)
-			return lab->heard[i]->reply;
-	return NULL;
-}
-
-/* The code of the last final reply to a migrate, -1 while there is none. */
-static int lab_told(const struct lab *lab)
-{
-	for (size_t i = lab->n_heard; i-- > 0;)
-		if (lab->heard[i]->head.type == MSG_TYPE_reply && lab->heard[i]->reply->final &&
-		    str_eq(lab->heard[i]->head.request, LAB_MIGRATE_ID))
-			return (int)lab->heard[i]->reply->code;
-	return -1;
-}
-
-static unsigned lab_events(const struct lab *lab, const char *kind)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < lab->n_heard; i++)
-		n += lab->heard[i]->head.type == MSG_TYPE_event &&
-		     str_eq(lab->heard[i]->event->kind, kind);
-	return n;
-}
-
-static void lab_migrate(struct lab *lab, const char *to)
-{
-	lab_ask(lab, &(struct msg_request){
-			     .command = "migrate", .container = "web", .host = to, .follow = true});
-}
-
-static const struct msg_job *lab_job(struct lab *lab)
-{
-	lab_ask(lab, &(struct msg_request){.command = "job", .job = "web"});
-	if (!lab_reply(lab)->jobs.n)
-		print_error("%s\n", lab_reply(lab)->error);
-	assert_int_equal(lab_reply(lab)->jobs.n, 1);
-	return &lab_reply(lab)->jobs.v[0];
-}
-
-static void lab_expect(struct lab *lab, const char *outcome, const char *runs_on, int code)
-{
-	const struct msg_job *job = lab_job(lab);
-
-	assert_string_equal(job->outcome ? job->outcome : "", outcome);
-	assert_string_equal(job->runs_on ? job->runs_on : "", runs_on);
-	assert_int_equal(job->code, code);
-	for (int i = 0; i < LAB_HOSTS; i++)
-		if (str_eq(runs_on, lab_names[i]))
-			assert_true(lab->host[i].has_web && !lab->host[i].frozen);
-}
-
-static void lab_expect_done(struct lab *lab)
-{
-	assert_string_equal(lab_job(lab)->state, "done");
-	assert_int_equal(core_jobs_running(lab->core), 0);
-}
-
 static const struct CMUnitTest *lab_keep_quiet(void) __attribute__((unused));
 static const struct CMUnitTest *lab_keep_quiet(void)
 {
 	(void)lab_add;
 	(void)lab_restart;
-	(void)lab_events;
-	(void)lab_told;
-	(void)lab_expect;
-	(void)lab_expect_done;
-	(void)lab_migrate;
 	(void)lab_run;
 	(void)lab_end;
 	(void)lab_start;

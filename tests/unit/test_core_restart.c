@@ -3,7 +3,7 @@
  * A coordinator that is killed at any record, before or after it is durable, before or after its
  * messages have left or were acted on, and started again, ends every job truly and with one copy.
  */
-#include "test_core_lab.h"
+#include "test_core_client.h"
 
 typedef void script_fn(struct lab *lab);
 

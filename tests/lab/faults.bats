@@ -68,10 +68,10 @@ client_exact() {
 
 # --- the move ---
 
-# ask: it begins; its id in $id.
+# ask: it begins; its id in $id, from its first answer: a coordinator that stops has no second one.
 ask() {
-	lab exec ctl drover migrate "$name" --to "$T" --detach >/dev/null
-	id=$(job_now "$name" | jq -r .id)
+	id=$(drover migrate "$name" --to "$T" --detach --json | jq -r '.. | .id? // empty' | head -n 1)
+	[ -n "$id" ]
 }
 
 # stops HOST WHAT POINT: asks for the move and returns when the daemon has come to the point.

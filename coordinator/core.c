@@ -62,6 +62,7 @@ void core_free(struct core **core)
 		drain_free(&c->drains[i]);
 	free(c->drains);
 	free(c->followers);
+	free(c->booked);
 	free(c->fetches);
 	nodes_done(&c->nodes);
 	pairs_done(&c->pairs);
@@ -129,6 +130,11 @@ void core_book_one(struct core *c, struct node *target, const struct msg_contain
 {
 	struct rules rules;
 
+	if (!target->booked) {
+		c->booked = mem_grow(c->booked, c->n_booked + 1, sizeof(*c->booked));
+		c->booked[c->n_booked++] = target;
+		target->booked = true;
+	}
 	target->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
 	target->booked_cpu_permille += facts->cpu_permille;
 	policy_rules(c->config.options, facts, &rules);
@@ -140,10 +146,11 @@ void core_book_one(struct core *c, struct node *target, const struct msg_contain
 
 void core_book(struct core *c, const struct job *except)
 {
-	for (size_t i = 0; i < c->nodes.n; i++) {
-		struct node *node = c->nodes.v[i];
+	while (c->n_booked) {
+		struct node *node = c->booked[--c->n_booked];
 
 		node->booked_bytes = node->booked_cpu_permille = node->n_booked_groups = 0;
+		node->booked = false;
 	}
 	for (size_t i = 0; i < c->n_jobs; i++) {
 		const struct job *job = c->jobs[i];

@@ -4,9 +4,61 @@
  * recorded, and a coordinator that restarts forgets it. */
 #include "coordinator/core_requests.h"
 
+#include "base/mem.h"
 #include "coordinator/migrate.h"
 
 #include <string.h>
+
+/* All hosts for this probe's container, as its host has described it last. */
+static void rank(struct core *c, struct job *probe)
+{
+	struct score_query query = migrate_query(c, probe);
+	struct ranking ranking = {0};
+
+	query.busy = core_job_moving(c, probe->container, probe->source, probe) != NULL;
+	if (query.source && probe->chosen[0])
+		core_rank_chosen(c, &query, probe->chosen, &ranking);
+	else if (query.source)
+		score_rank(&query, &c->nodes, &ranking);
+	job_set_judged(probe, &ranking);
+}
+
+static bool is_near(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : b - a) <= b / 8;
+}
+
+static bool is_same(const struct msg_container *a, const struct msg_container *b)
+{
+	struct msg_answer one = {.facts = (struct msg_container *)a};
+	struct msg_answer other = {.facts = (struct msg_container *)b};
+	auto_free void *x = NULL;
+	auto_free void *y = NULL;
+	size_t x_len, y_len;
+
+	return !msg_encode_body(MSG_TYPE_answer, &one, &x, &x_len, NULL) &&
+	       !msg_encode_body(MSG_TYPE_answer, &other, &y, &y_len, NULL) && x_len == y_len &&
+	       !memcmp(x, y, x_len);
+}
+
+/* Ten thousand hosts are ranked once where nothing has changed but what always does, and that by
+ * little. */
+void core_probe_heard(struct job *probe, const struct msg_container *fresh)
+{
+	const struct msg_container *was = probe->work->ask->container_facts;
+	struct msg_container now = *fresh;
+
+	if (is_near(now.rss_bytes, was->rss_bytes) && is_near(now.tree_bytes, was->tree_bytes) &&
+	    is_near(now.dirty_bytes_s, was->dirty_bytes_s)) {
+		now.rss_bytes = was->rss_bytes;
+		now.tree_bytes = was->tree_bytes;
+		now.dirty_bytes_s = was->dirty_bytes_s;
+		now.cpu_permille = was->cpu_permille;
+		now.tasks = was->tasks;
+	}
+	if (!is_same(&now, was))
+		job_set_judged(probe, NULL);
+}
 
 int core_ask_check(struct asked *a, struct err *err)
 {
@@ -20,8 +72,13 @@ int core_ask_check(struct asked *a, struct err *err)
 	job->client = a->client;
 	str_copy(job->client_request, sizeof(job->client_request), a->request);
 	job->epoch = a->c->epoch + 1;
-	if (migrate_start(a->c, job, err))
+	rank(a->c, job);
+	if (!job->judged->n || !verdict_feasible(&job->judged->v[0].verdict)) {
 		job->stage = STAGE_done; /* nobody to ask: what is known is the answer */
+		return 0;
+	}
+	migrate_use(job, &job->judged->v[0]);
+	migrate_enter(a->c, job, STAGE_check);
 	return 0;
 }
 
@@ -87,14 +144,10 @@ void core_probe_done(struct core *c, struct job *probe)
 {
 	struct score_query query = migrate_query(c, probe);
 	struct msg_reply reply = {.final = true};
-	struct ranking ranking = {0};
 
-	query.busy = core_job_moving(c, probe->container, probe->source, probe) != NULL;
-	if (query.source && probe->chosen[0])
-		core_rank_chosen(c, &query, probe->chosen, &ranking);
-	else if (query.source)
-		score_rank(&query, &c->nodes, &ranking);
-	core_list_candidates(c, &ranking, &reply);
+	if (!probe->judged)
+		rank(c, probe);
+	core_list_candidates(c, probe->judged, &reply);
 	if (query.rules)
 		core_show_rules(c, query.rules, &reply);
 	for (size_t i = 0; i < reply.candidates.n; i++)
@@ -102,6 +155,5 @@ void core_probe_done(struct core *c, struct job *probe)
 			add_said(c, probe, &reply.candidates.v[i]);
 	say_result(&reply);
 	core_reply(c, probe->client, probe->client_request, &reply);
-	ranking_done(&ranking);
 	core_job_drop(c, probe);
 }

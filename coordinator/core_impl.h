@@ -33,6 +33,8 @@ struct scratch_block {
 struct core {
 	struct core_config config;
 	struct nodes nodes;
+	struct node **booked; /* those that core_book has to clear */
+	size_t n_booked;
 	struct pairs pairs;
 	struct job **jobs; /* in order of their start; probes among them */
 	size_t n_jobs;
@@ -146,6 +148,9 @@ void core_log_forget(struct core *c, uint64_t client);
 
 /* One request of a client; `id` is a fresh ULID. */
 void core_request(struct core *c, uint64_t client, const struct msg *msg, const char *id);
+
+/* A check's source has said what its container is now: what was judged of it may not stand. */
+void core_probe_heard(struct job *probe, const struct msg_container *fresh);
 
 /* The answer to a live check that has ended. */
 void core_probe_done(struct core *c, struct job *probe);

@@ -332,33 +332,45 @@ static bool is_down(const struct verdict *verdict)
 	return false;
 }
 
+/* As it was refused; a group's job is ranked alone. */
+static const struct ranking *judged(struct core *c, struct job *job)
+{
+	struct score_query query;
+	struct ranking ranking = {0};
+
+	if (job->judged)
+		return job->judged;
+	query = migrate_query(c, job);
+	if (job->chosen[0])
+		core_rank_chosen(c, &query, job->chosen, &ranking);
+	else
+		score_rank(&query, &c->nodes, &ranking);
+	job_set_judged(job, &ranking);
+	return job->judged;
+}
+
 /* Refused before anything was touched: the candidates say why. */
 static int refuse_job(struct asked *a, struct job *job, struct err *err)
 {
-	struct score_query query = migrate_query(a->c, job);
-	struct ranking ranking = {0};
+	const struct node *source = nodes_find(&a->c->nodes, job->source);
+	const struct ranking *ranking = judged(a->c, job);
 
-	if (job->chosen[0])
-		core_rank_chosen(a->c, &query, job->chosen, &ranking);
-	else
-		score_rank(&query, &a->c->nodes, &ranking);
-	if (job->chosen[0] && ranking.n && !verdict_feasible(&ranking.v[0].verdict)) {
-		verdict_print(&ranking.v[0].verdict, err->text, sizeof(err->text));
-		err_fix(err, "%s", verdict_fix(&ranking.v[0].verdict));
+	if (job->chosen[0] && ranking->n && !verdict_feasible(&ranking->v[0].verdict)) {
+		verdict_print(&ranking->v[0].verdict, err->text, sizeof(err->text));
+		err_fix(err, "%s", verdict_fix(&ranking->v[0].verdict));
 	}
-	if (!job->cold && ranking.kinds[VERDICT_cold])
+	if (!job->cold && ranking->kinds[VERDICT_cold])
 		err_fix(err, "stop it, move it and start it: drover migrate %s --cold",
 			job->container);
-	if (job->chosen[0] ? ranking.n && is_down(&ranking.v[0].verdict)
-			   : query.source->state != NODE_up)
+	if (job->chosen[0] ? ranking->n && is_down(&ranking->v[0].verdict)
+			   : source->state != NODE_up)
 		err->code = ERR_unreachable;
-	core_list_candidates(a->c, &ranking, &a->reply);
+	core_list_candidates(a->c, ranking, &a->reply);
 	a->reply.code = (uint64_t)err->code;
 	a->reply.error = err->text;
 	a->reply.fix = err->fix;
 	core_reply(a->c, a->client, a->request, &a->reply);
 	a->reply.final = false;
-	ranking_done(&ranking);
 	return 0;
 }
 

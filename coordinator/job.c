@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "coordinator/nodes.h"
+#include "coordinator/score.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,7 @@ void job_free(struct job **job)
 		return;
 	msg_free(&(*job)->work);
 	msg_free(&(*job)->reasons);
+	job_set_judged(*job, NULL);
 	for (size_t i = 0; i < PARTY_COUNT; i++)
 		free((*job)->log[i]);
 	free(*job);
@@ -52,6 +54,18 @@ void job_set_work(struct job *job, const struct msg_ask *work)
 	msg_free(&job->work);
 	job->work = copy;
 	job->dirty_work = true;
+}
+
+void job_set_judged(struct job *job, struct ranking *judged)
+{
+	if (job->judged)
+		ranking_done(job->judged);
+	free(mem_take(job->judged));
+	if (!judged)
+		return;
+	job->judged = mem_new_of(struct ranking);
+	*job->judged = *judged;
+	*judged = (struct ranking){0};
 }
 
 void job_set_reasons(struct job *job, const struct msg_reason *v, size_t n)

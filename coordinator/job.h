@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ranking;
+
 enum outcome { OUTCOME_none, OUTCOME_moved, OUTCOME_stayed, OUTCOME_held, OUTCOME_lost };
 
 #define JOB_RECORD_FORMAT 1
@@ -84,6 +86,7 @@ struct job {
 	char tried[JOB_CANDIDATES_MAX][NAME_SIZE];
 	char phase[32];
 	uint64_t done_bytes, total_bytes, bytes_s, round;
+	struct ranking *judged;         /* all hosts, as they were ranked for it; or NULL */
 	uint64_t client;                /* probe: who asked */
 	char client_request[ULID_SIZE]; /* probe: its request */
 };
@@ -95,6 +98,9 @@ void job_free(struct job **job);
 void job_set_work(struct job *job, const struct msg_ask *work);
 void job_set_reasons(struct job *job, const struct msg_reason *v, size_t n);
 void job_set_log(struct job *job, enum party party, const char *log);
+
+/* Takes the ranking's contents; NULL: what was judged does not stand any more. */
+void job_set_judged(struct job *job, struct ranking *judged);
 
 /* "alpha" for the source, "beta" for the target. */
 const char *job_node(const struct job *job, enum party party);

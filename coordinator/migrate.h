@@ -151,7 +151,8 @@ void migrate_use(struct job *job, const struct candidate *best);
 /* The query that stands for this job's container. */
 struct score_query migrate_query(struct core *c, struct job *job);
 
-/* Chooses the best host that was not tried yet, or the one that the user chose. */
+/* Chooses the best host that was not tried yet, or the one that the user chose. -ERR_refused when
+ * there is none: job->judged has them all then, but for a group. */
 int migrate_pick(struct core *c, struct job *job, struct err *err);
 
 /* Before the first freeze: on to the next candidate, false when there is none left. */

@@ -147,6 +147,8 @@ static void check_done(struct core *c, struct job *job, enum party party,
 	char why[ERR_TEXT_MAX];
 
 	migrate_keep_reasons(job, answer);
+	if (job->probe && answer->facts)
+		core_probe_heard(job, answer->facts);
 	keep_facts(job, answer);
 	if (job->probe) {
 		migrate_enter(c, job, job->target[0] ? STAGE_admit : STAGE_done);

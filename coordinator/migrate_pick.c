@@ -105,6 +105,7 @@ int migrate_pick(struct core *c, struct job *job, struct err *err)
 	struct candidate best = {0};
 	struct ranking ranking;
 
+	job_set_judged(job, NULL);
 	if (job->group[0])
 		return migrate_group_pick(c, job, err);
 	if (!query.source || !query.container)
@@ -120,7 +121,7 @@ int migrate_pick(struct core *c, struct job *job, struct err *err)
 	else
 		score_rank(&query, &c->nodes, &ranking);
 	say_none(&ranking, job, err);
-	ranking_done(&ranking);
+	job_set_judged(job, &ranking);
 	return -err->code;
 }
 
@@ -132,8 +133,10 @@ bool migrate_next_candidate(struct core *c, struct job *job)
 		return false;
 	if (job->group[0])
 		return migrate_group_repick(c, job);
-	if (migrate_pick(c, job, &err))
+	if (migrate_pick(c, job, &err)) {
+		job_set_judged(job, NULL); /* nobody is shown it */
 		return false;
+	}
 	migrate_enter(c, job, STAGE_check);
 	return true;
 }

@@ -47,6 +47,7 @@ struct node {
 	bool enrolled; /* in the roster */
 	bool cordoned;
 	bool load_known;
+	bool booked;      /* the core has a booking to take back */
 	struct msg *beat; /* last, NULL before the first */
 	struct msg *caps;
 	struct shift *shifts;

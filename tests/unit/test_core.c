@@ -325,6 +325,47 @@ static void check_asks_live_and_moves_nothing(void **state)
 	lab_end(&lab);
 }
 
+/* The source tells what its container is now after gamma was cordoned: the answer shows the cordon
+ * only where the hosts were ranked once more. */
+static bool is_judged_anew(uint64_t rss_bytes, bool io_uring)
+{
+	const char *address = "10.9.0.5/24";
+	struct msg_net net = {.kind = "named", .bridge = "br0", .addrs = {&address, 1}};
+	struct msg_container facts = {.id = "web",
+				      .runtime = "runc",
+				      .status = "running",
+				      .bundle = "/var/lib/ct/web",
+				      .rss_bytes = rss_bytes,
+				      .tree_bytes = LAB_MIB,
+				      .tasks = 7,
+				      .io_uring = io_uring,
+				      .net = &net};
+	const struct msg_reply *reply;
+	struct lab lab;
+	bool anew;
+
+	lab_start(&lab);
+	lab_add(&lab, "alpha", STEP_check)->facts = &facts;
+	lab_ask(&lab, &(struct msg_request){.command = "check", .container = "web"});
+	lab_ask(&lab, &(struct msg_request){.command = "cordon", .host = "gamma"});
+	lab_run(&lab, 500);
+	reply = lab_reply(&lab);
+	assert_int_equal(reply->candidates.n, 2);
+	anew = !str_eq(reply->candidates.v[1].verdict, "live");
+	assert_int_equal(reply->code, io_uring ? ERR_refused : 0);
+	lab_end(&lab);
+	return anew;
+}
+
+static void hosts_are_ranked_again_only_when_the_container_is_another_than_it_was(void **state)
+{
+	(void)state;
+	assert_false(is_judged_anew(64 * LAB_MIB, false));
+	assert_false(is_judged_anew(66 * LAB_MIB, false));
+	assert_true(is_judged_anew(128 * LAB_MIB, false));
+	assert_true(is_judged_anew(64 * LAB_MIB, true));
+}
+
 static void a_cordoned_host_is_no_target_also_after_a_restart(void **state)
 {
 	struct lab lab;
@@ -426,6 +467,8 @@ int main(void)
 		cmocka_unit_test(two_hosts_with_one_name_must_be_told_apart),
 		cmocka_unit_test(one_container_moves_once_at_a_time),
 		cmocka_unit_test(check_asks_live_and_moves_nothing),
+		cmocka_unit_test(
+			hosts_are_ranked_again_only_when_the_container_is_another_than_it_was),
 		cmocka_unit_test(a_cordoned_host_is_no_target_also_after_a_restart),
 		cmocka_unit_test(a_client_that_goes_does_not_stop_its_job),
 		cmocka_unit_test(watch_hears_of_hosts_and_jobs),

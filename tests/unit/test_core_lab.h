@@ -24,6 +24,7 @@ struct lab_script {
 	const char *code_state;      /* with this state */
 	const char *reason;          /* and this reason code */
 	struct msg_figures *figures; /* a good answer has these */
+	struct msg_container *facts; /* and these */
 	unsigned times;              /* how often; 0 = for ever */
 	void (*before)(void *lab);
 };
@@ -381,6 +382,8 @@ static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask)
 		lab_fill(h, ask, &a);
 	if (!a.code && s && s->figures)
 		a.figures = s->figures;
+	if (!a.code && s && s->facts)
+		a.facts = s->facts;
 	if (s)
 		lab_unscript(lab, s);
 	lab_at_most_one_runs(lab);

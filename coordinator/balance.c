@@ -117,18 +117,42 @@ static void settle(struct core *c)
 		c->balance.next_ms = until_ms;
 }
 
+bool rest_forbids(const struct rest *rest, const char *host, uint64_t wall_ms)
+{
+	if (wall_ms >= rest->moved_ms + REST_BALANCE_MS)
+		return false;
+	for (size_t i = 0; i < REST_LEFT_MAX; i++)
+		if (str_eq(rest->left[i], host))
+			return true;
+	return false;
+}
+
+/* Hosts that it left so long ago that it may go back are not remembered. */
+static void rest_leaves(struct rest *rest, const char *left, uint64_t wall_ms)
+{
+	if (wall_ms >= rest->moved_ms + REST_BALANCE_MS)
+		memset(rest->left, 0, sizeof(rest->left));
+	memmove(rest->left[1], rest->left[0], sizeof(rest->left) - sizeof(rest->left[0]));
+	str_copy(rest->left[0], sizeof(rest->left[0]), left);
+	rest->moved_ms = wall_ms;
+	rest->moves++;
+}
+
 void balance_moved(struct core *c, const char *container, const char *left)
 {
 	struct rest *rest;
-	char key[NAME_SIZE + 8], text[NAME_SIZE + 48];
+	char key[NAME_SIZE + 8], text[(REST_LEFT_MAX + 1) * NAME_SIZE];
+	size_t used;
 
 	forget_rested(c);
 	rest = rest_add(&c->balance, container);
-	rest->moved_ms = c->now.wall_ms;
-	rest->moves++;
-	str_copy(rest->left, sizeof(rest->left), left);
+	rest_leaves(rest, left, c->now.wall_ms);
 	str_fmt(key, sizeof(key), REST_KEY "%s", container);
-	str_fmt(text, sizeof(text), "%" PRIu64 " %u %s", rest->moved_ms, rest->moves, left);
+	str_fmt(text, sizeof(text), "%" PRIu64 " %u", rest->moved_ms, rest->moves);
+	for (size_t i = 0; i < REST_LEFT_MAX && rest->left[i][0]; i++) {
+		used = strlen(text);
+		str_fmt(text + used, sizeof(text) - used, " %s", rest->left[i]);
+	}
 	effects_value(c->effects, key, text);
 	settle(c);
 }
@@ -137,14 +161,16 @@ void balance_replay(struct core *c, const char *container, const char *text)
 {
 	struct rest read = {0};
 	struct rest *rest;
+	char name[NAME_SIZE];
 
 	if (!name_ok(container) ||
-	    sscanf(text, "%" SCNu64 " %u %63s", &read.moved_ms, &read.moves, read.left) != 3)
+	    sscanf(text, "%" SCNu64 " %u %63s %63s %63s %63s", &read.moved_ms, &read.moves,
+		   read.left[0], read.left[1], read.left[2], read.left[3]) < 3)
 		return; /* it only rests less */
 	rest = rest_add(&c->balance, container);
-	rest->moved_ms = read.moved_ms;
-	rest->moves = read.moves;
-	str_copy(rest->left, sizeof(rest->left), read.left);
+	str_copy(name, sizeof(name), rest->container);
+	*rest = read;
+	str_copy(rest->container, sizeof(rest->container), name);
 }
 
 void balance_done(struct balance *balance)

@@ -5,7 +5,8 @@
  * one move off each overloaded host, the sooner the hotter it is, and a few moves when the cluster
  * has been uneven for a while (docs/decisions/0011). A container that it has moved rests: for
  * minutes from the overload lane, for hours from the balance lane, twice as long each time, and
- * does not go back meanwhile. */
+ * does not go back meanwhile to any host that it was moved off, so that no chain of hosts becomes a
+ * circle. What was once moved to or from the coordinator's own host is not moved again. */
 #ifndef DROVER_COORDINATOR_BALANCE_H
 #define DROVER_COORDINATOR_BALANCE_H
 
@@ -25,12 +26,13 @@ enum balance_by { BY_all, BY_cpu, BY_mem, BY_psi };
 #define REST_OVERLOAD_MS (5u * 60 * 1000)
 #define REST_BALANCE_MS (6ull * 3600 * 1000)
 #define REST_DOUBLINGS_MAX 6
+#define REST_LEFT_MAX 4
 
 /* A container that was moved by us lately. */
 struct rest {
 	char container[NAME_SIZE];
-	char left[NAME_SIZE]; /* the host that it must not go back to */
-	uint64_t moved_ms;    /* wall clock */
+	char left[REST_LEFT_MAX][NAME_SIZE]; /* hosts that it must not go back to, latest first */
+	uint64_t moved_ms;                   /* wall clock */
 	unsigned moves;
 };
 
@@ -67,6 +69,9 @@ void balance_configure(struct balance *balance, const struct options *options);
 
 /* Time has passed: suggests or acts, as the mode says. */
 void balance_tick(struct core *c);
+
+/* It must not go back to that host yet. */
+bool rest_forbids(const struct rest *rest, const char *host, uint64_t wall_ms);
 
 /* A move of a rebalance has arrived: its container rests now. */
 void balance_moved(struct core *c, const char *container, const char *left);

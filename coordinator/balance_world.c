@@ -99,14 +99,31 @@ static const struct rest *rest_of(const struct core *c, const char *container)
 	return NULL;
 }
 
-static bool rests(const struct picture *p, const char *container)
+static bool is_own(const struct core *c, const struct node *node)
 {
-	const struct rest *rest = rest_of(p->c, container);
+	return node && c->config.boot_id[0] && str_eq(node->boot_id, c->config.boot_id);
+}
+
+/* It was moved to or from the coordinator's own host: never twice. */
+static bool was_own_guest(const struct core *c, const struct rest *rest, const struct node *node)
+{
+	bool yes = is_own(c, node);
+
+	for (size_t i = 0; i < REST_LEFT_MAX && !yes && rest->left[i][0]; i++)
+		yes = is_own(c, nodes_find(&c->nodes, rest->left[i]));
+	return yes;
+}
+
+static bool rests(const struct picture *p, const struct place *place)
+{
+	const struct rest *rest = rest_of(p->c, place->container->id);
 	unsigned doublings;
 	uint64_t ms;
 
 	if (!rest || !p->wish.rested)
 		return false;
+	if (was_own_guest(p->c, rest, place->node))
+		return true;
 	doublings = rest->moves < REST_DOUBLINGS_MAX ? rest->moves : REST_DOUBLINGS_MAX;
 	ms = p->wish.even ? REST_BALANCE_MS << (doublings ? doublings - 1 : 0) : REST_OVERLOAD_MS;
 	return p->c->now.wall_ms < rest->moved_ms + ms;
@@ -129,7 +146,7 @@ static void add_container(void *arg, const struct place *place)
 	p->size[RESOURCE_cpu][i] = usage ? usage->cpu_permille : ct->cpu_permille;
 	p->size[RESOURCE_mem][i] = usage ? usage->rss_bytes : ct->rss_bytes;
 	p->ct_flags[i] = rules.move != MOVE_live ? PLAN_CT_pinned : 0;
-	if (core_job_moving(p->c, ct->id, place->node->id, NULL) || rests(p, ct->id))
+	if (core_job_moving(p->c, ct->id, place->node->id, NULL) || rests(p, place))
 		p->ct_flags[i] |= PLAN_CT_resting;
 	p->priority[i] = (uint8_t)rules.priority;
 	p->spread[i] = group_id(p, rules.spread, spread_hash);
@@ -147,8 +164,7 @@ static bool allowed(const void *arg, uint32_t container, uint32_t host)
 	struct candidate one;
 	bool yes;
 
-	if (rest && p->wish.rested && str_eq(rest->left, p->node[host]->id) &&
-	    p->c->now.wall_ms < rest->moved_ms + REST_BALANCE_MS)
+	if (rest && p->wish.rested && rest_forbids(rest, p->node[host]->id, p->c->now.wall_ms))
 		return false; /* it came from there */
 	score_one(&query, p->node[host], &one);
 	yes = verdict_feasible(&one.verdict) && !p->node[host]->cordoned;

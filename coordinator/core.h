@@ -17,6 +17,7 @@ struct core_config {
 	uint64_t term; /* of this coordinator's leadership, from the store; grows at each start */
 	uint64_t interval_ms; /* of beats at least; grows with the number of hosts */
 	unsigned headroom_percent;
+	char boot_id[37]; /* of the host that this coordinator runs on; "" = not known */
 	const struct options
 		*options; /* for its policies; borrowed for the core's life, may be NULL */
 };

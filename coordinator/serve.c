@@ -16,6 +16,7 @@
 #include "discovery/discovery.h"
 #include "proto/bus.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -319,6 +320,8 @@ static int open_store(struct server *s, struct err *err)
 	char path[4096];
 	int rc;
 
+	file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", config.boot_id,
+		       sizeof(config.boot_id));
 	str_fmt(path, sizeof(path), "%s/coordinator", options_str(s->options, OPT_node_state));
 	rc = file_mkdirs(path, 0700, err);
 	if (rc)

@@ -57,6 +57,7 @@ struct fleet {
 	unsigned ids, delay_ms;
 	struct options *options;
 	int refuses; /* the host whose arm fails, -1 = none */
+	int own;     /* the host that the coordinator runs on, -1 = none */
 	unsigned out[HOSTS], in[HOSTS], all, most_out, most_in, most_all;
 };
 
@@ -151,7 +152,8 @@ static void beat(struct fleet *f, int host)
 			used += f->guest[i].cpu ? f->guest[i].rss : 0;
 		}
 	say(f, host, MSG_TYPE_beat,
-	    &(struct msg_beat){.seq = ++f->seq,
+	    &(struct msg_beat){.boot_id = hosts[host],
+			       .seq = ++f->seq,
 			       .cpus = 4,
 			       .cpu_permille = cpu / 4 < 1000 ? cpu / 4 : 1000,
 			       .mem_total_bytes = 16 * GIB,
@@ -167,6 +169,8 @@ static void boot(struct fleet *f, uint64_t term)
 				     .options = f->options};
 	struct err err = {0};
 
+	if (f->own >= 0)
+		str_copy(config.boot_id, sizeof(config.boot_id), hosts[f->own]);
 	f->core = core_new(&config);
 	for (size_t i = 0; i < f->n_kept; i++)
 		assert_int_equal(core_replay(f->core, f->kept[i].kind, f->kept[i].key,
@@ -190,6 +194,7 @@ static void start_with(struct fleet *f, size_t guests, struct options *options)
 	*f = (struct fleet){.options = options,
 			    .now = {1000000, 1700000000000},
 			    .refuses = -1,
+			    .own = -1,
 			    .n_guests = guests};
 	for (size_t i = 0; i < guests; i++) {
 		f->guest[i] = (struct guest){.rss = (i + 1) * 64 * MIB, .running = true};

@@ -111,6 +111,40 @@ static void a_host_is_relieved_the_sooner_the_hotter_it_is(void **state)
 	}
 }
 
+/* A hog that cannot move itself comes to wherever c0 is, again and again; how often c0 gave way. */
+static unsigned chase(int own, unsigned times)
+{
+	unsigned moves;
+	struct fleet f;
+
+	start_with(&f, 2, automatic("coordinator.rebalance=auto"));
+	f.own = own;
+	restart(&f, 2);
+	f.guest[0].cpu = 1100;
+	f.guest[1].cpu = 2400;
+	f.guest[1].io_uring = true;
+	for (unsigned i = 0; i < times; i++) {
+		f.guest[1].host = f.guest[0].host;
+		run(&f, 10 * 60000);
+		restart(&f, 3 + i);
+	}
+	moves = f.guest[0].moves;
+	end(&f);
+	return moves;
+}
+
+static void no_chain_of_hosts_becomes_a_circle(void **state)
+{
+	(void)state;
+	assert_int_equal(chase(-1, 2 * HOSTS), HOSTS - 1);
+}
+
+static void guests_of_the_coordinators_own_host_move_once(void **state)
+{
+	(void)state;
+	assert_int_equal(chase(0, HOSTS), 1);
+}
+
 static void suggesting_moves_nothing(void **state)
 {
 	struct fleet f;
@@ -149,6 +183,8 @@ int main(void)
 		cmocka_unit_test(what_is_even_is_left_alone),
 		cmocka_unit_test(by_itself_it_acts_and_is_quiet_then),
 		cmocka_unit_test(a_host_is_relieved_the_sooner_the_hotter_it_is),
+		cmocka_unit_test(no_chain_of_hosts_becomes_a_circle),
+		cmocka_unit_test(guests_of_the_coordinators_own_host_move_once),
 		cmocka_unit_test(suggesting_moves_nothing),
 		cmocka_unit_test(nothing_is_evened_while_a_host_is_emptied),
 	};

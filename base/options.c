@@ -45,15 +45,10 @@ struct value {
 	uint64_t number;
 };
 
-struct policy_section {
-	char name[NAME_SIZE];
-	char *text[POLICY_KEY_COUNT];
-};
-
 struct options {
 	struct value values[OPTION_COUNT];
-	struct policy_section *policies;
-	size_t n_policies;
+	struct sections policies, windows;
+	int line; /* of the file that is being read, 0 = none is */
 };
 
 static bool parse_flag(const char *s, uint64_t *ret)
@@ -130,30 +125,21 @@ struct options *options_new(void)
 	return options;
 }
 
-static void policies_drop(struct options *options)
-{
-	for (size_t i = 0; i < options->n_policies; i++)
-		for (size_t key = 0; key < POLICY_KEY_COUNT; key++)
-			free(options->policies[i].text[key]);
-	free(options->policies);
-	options->policies = NULL;
-	options->n_policies = 0;
-}
-
 void options_free(struct options **options)
 {
 	if (!*options)
 		return;
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		free((*options)->values[i].text);
-	policies_drop(*options);
+	sections_done(&(*options)->policies);
+	sections_done(&(*options)->windows);
 	free(*options);
 	*options = NULL;
 }
 
 static int unknown_row(const char *section, const char *name, struct err *err)
 {
-	const char *names[OPTION_COUNT + 1] = {NULL};
+	const char *names[OPTION_COUNT + 2] = {NULL};
 	const char *near;
 	size_t n = 0;
 	bool section_known = false;
@@ -167,7 +153,8 @@ static int unknown_row(const char *section, const char *name, struct err *err)
 		for (size_t i = 0; i < OPTION_COUNT; i++)
 			names[i] = rows[i].section;
 		names[OPTION_COUNT] = "policy NAME";
-		near = str_nearest(section, names, OPTION_COUNT + 1);
+		names[OPTION_COUNT + 1] = "window NAME";
+		near = str_nearest(section, names, OPTION_COUNT + 2);
 		return near ? fail(err, ERR_config, "there is no section [%s] (did you mean [%s]?)",
 				   section, near)
 			    : fail(err, ERR_config, "there is no section [%s]", section);
@@ -201,58 +188,31 @@ static bool list_item(const char *text, size_t i, const char **ret_start, size_t
 	}
 }
 
-/* --- policies --- */
-
-static struct policy_section *policy_at(struct options *options, const char *name)
-{
-	struct policy_section *section;
-
-	for (size_t i = 0; i < options->n_policies; i++)
-		if (str_eq(options->policies[i].name, name))
-			return &options->policies[i];
-	options->policies = mem_grow(options->policies, options->n_policies + 1, sizeof(*section));
-	section = &options->policies[options->n_policies++];
-	*section = (struct policy_section){0};
-	str_copy(section->name, sizeof(section->name), name);
-	return section;
-}
-
-static int set_policy(struct options *options, const char *policy, const char *name,
-		      const char *value, struct err *err)
-{
-	const char *names[POLICY_KEY_COUNT], *near;
-	enum policy_key key = policy_key_find(name);
-	struct policy_section *section;
-	int rc;
-
-	if (!name_ok(policy))
-		return fail(err, ERR_config, "\"%s\" is not a name for a policy", policy);
-	if (key == POLICY_KEY_COUNT) {
-		for (size_t i = 0; i < POLICY_KEY_COUNT; i++)
-			names[i] = policy_row(i)->name;
-		near = str_nearest(name, names, POLICY_KEY_COUNT);
-		return fail(err, ERR_config, "[policy %s] has no option \"%s\"%s%s%s", policy, name,
-			    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-	}
-	rc = policy_value(key, value, NULL, err);
-	if (rc)
-		return err_wrap(err, "[policy %s]", policy);
-	section = policy_at(options, policy);
-	free(section->text[key]);
-	section->text[key] = str_dup(value);
-	return 0;
-}
+/* --- named sections --- */
 
 const char *options_policy_name(const struct options *options, size_t i)
 {
-	return i < options->n_policies ? options->policies[i].name : NULL;
+	return i < options->policies.n ? options->policies.v[i].name : NULL;
 }
 
 const char *options_policy(const struct options *options, size_t i, enum policy_key key)
 {
-	const char *text = options->policies[i].text[key];
+	const char *text = options->policies.v[i].text[key];
 
 	return text ? text : "";
+}
+
+const struct section *options_window(const struct options *options, size_t i)
+{
+	return i < options->windows.n ? &options->windows.v[i] : NULL;
+}
+
+static int check_windows(const struct options *options, const char *path, struct err *err)
+{
+	for (size_t i = 0; i < options->windows.n; i++)
+		if (window_check(&options->windows.v[i], err))
+			return err_wrap(err, "%s:%d", path, options->windows.v[i].line);
+	return 0;
 }
 
 static int set_row(void *arg, const char *section, const char *name, const char *value,
@@ -261,7 +221,11 @@ static int set_row(void *arg, const char *section, const char *name, const char 
 	struct options *options = arg;
 
 	if (str_starts(section, "policy "))
-		return set_policy(options, section + strlen("policy "), name, value, err);
+		return sections_set(&options->policies, &policy_kind, section + strlen("policy "),
+				    name, value, options->line, err);
+	if (str_starts(section, "window "))
+		return sections_set(&options->windows, &window_kind, section + strlen("window "),
+				    name, value, options->line, err);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (str_eq(rows[i].section, section) && str_eq(rows[i].name, name))
 			return parse(&rows[i], value, &options->values[i], err);
@@ -275,14 +239,10 @@ static void copy_values(struct options *to, const struct options *from)
 		to->values[i].text = str_dup(from->values[i].text);
 		to->values[i].number = from->values[i].number;
 	}
-	policies_drop(to);
-	for (size_t i = 0; i < from->n_policies; i++) {
-		struct policy_section *section = policy_at(to, from->policies[i].name);
-
-		for (size_t key = 0; key < POLICY_KEY_COUNT; key++)
-			if (from->policies[i].text[key])
-				section->text[key] = str_dup(from->policies[i].text[key]);
-	}
+	sections_done(&to->policies);
+	sections_done(&to->windows);
+	sections_copy(&to->policies, &from->policies);
+	sections_copy(&to->windows, &from->windows);
 }
 
 struct options *options_copy(const struct options *options)
@@ -293,12 +253,75 @@ struct options *options_copy(const struct options *options)
 	return copy;
 }
 
+/* --- files --- */
+
+/* Debian's inih tells handlers no line number, so the reader counts the lines it hands out. */
+struct ini_job {
+	ini_row *row;
+	void *arg;
+	struct err *err;
+	const char *path;
+	FILE *file;
+	int *line;
+	int rc;
+};
+
+static char *next_line(char *buf, int size, void *stream)
+{
+	struct ini_job *job = stream;
+	char *got = fgets(buf, size, job->file);
+
+	*job->line += got != NULL;
+	if (got && strlen(got) == (size_t)size - 1 && got[size - 2] != '\n' && !job->rc)
+		job->rc = fail(job->err, ERR_config, "%s:%d: line longer than %d characters",
+			       job->path, *job->line, size - 2);
+	return got;
+}
+
+static int on_line(void *user, const char *section, const char *name, const char *value)
+{
+	struct ini_job *job = user;
+
+	if (job->rc)
+		return 1; /* the first error is the one that is told */
+	job->rc = job->row(job->arg, section, name, value, job->err);
+	if (job->rc)
+		err_wrap(job->err, "%s:%d", job->path, *job->line);
+	return 1;
+}
+
+static int read_lines(const char *path, ini_row *row, void *arg, int *line, struct err *err)
+{
+	struct err local = {0};
+	auto_fclose FILE *file = fopen(path, "re");
+	struct ini_job job = {row, arg, err ? err : &local, path, file, line, 0};
+	int bad_line;
+
+	if (!file)
+		return fail_errno(err, errno == ENOENT ? ERR_nosuch : ERR_io, "opening %s", path);
+	bad_line = ini_parse_stream(next_line, &job, on_line, &job);
+	if (!job.rc && bad_line)
+		return fail(err, ERR_config, "%s:%d: neither [section] nor name = value", path,
+			    bad_line);
+	return job.rc;
+}
+
+int ini_read(const char *path, ini_row *row, void *arg, struct err *err)
+{
+	int line = 0;
+
+	return read_lines(path, row, arg, &line, err);
+}
+
 int options_load(struct options *options, const char *path, struct err *err)
 {
 	struct options *copy = options_copy(options);
 	int rc;
 
-	rc = ini_read(path, set_row, copy, err);
+	copy->line = 0;
+	rc = read_lines(path, set_row, copy, &copy->line, err);
+	if (!rc)
+		rc = check_windows(copy, path, err);
 	if (!rc)
 		copy_values(options, copy);
 	options_free(&copy);
@@ -369,55 +392,4 @@ void options_print(const struct options *options, FILE *out)
 		fprintf(out, "; %s (%s, default \"%s\")\n%s = %s\n", row->help,
 			type_names[row->type], row->def, row->name, options->values[i].text);
 	}
-}
-
-/* Debian's inih tells handlers no line number, so the reader counts the lines it hands out. */
-struct ini_job {
-	ini_row *row;
-	void *arg;
-	struct err *err;
-	const char *path;
-	FILE *file;
-	int line;
-	int rc;
-};
-
-static char *next_line(char *buf, int size, void *stream)
-{
-	struct ini_job *job = stream;
-	char *got = fgets(buf, size, job->file);
-
-	job->line += got != NULL;
-	if (got && strlen(got) == (size_t)size - 1 && got[size - 2] != '\n' && !job->rc)
-		job->rc = fail(job->err, ERR_config, "%s:%d: line longer than %d characters",
-			       job->path, job->line, size - 2);
-	return got;
-}
-
-static int on_line(void *user, const char *section, const char *name, const char *value)
-{
-	struct ini_job *job = user;
-
-	if (job->rc)
-		return 1; /* the first error is the one that is told */
-	job->rc = job->row(job->arg, section, name, value, job->err);
-	if (job->rc)
-		err_wrap(job->err, "%s:%d", job->path, job->line);
-	return 1;
-}
-
-int ini_read(const char *path, ini_row *row, void *arg, struct err *err)
-{
-	struct err local = {0};
-	auto_fclose FILE *file = fopen(path, "re");
-	struct ini_job job = {row, arg, err ? err : &local, path, file, 0, 0};
-	int bad_line;
-
-	if (!file)
-		return fail_errno(err, errno == ENOENT ? ERR_nosuch : ERR_io, "opening %s", path);
-	bad_line = ini_parse_stream(next_line, &job, on_line, &job);
-	if (!job.rc && bad_line)
-		return fail(err, ERR_config, "%s:%d: neither [section] nor name = value", path,
-			    bad_line);
-	return job.rc;
 }

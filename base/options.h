@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/policies.h"
+#include "base/windows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,7 +82,7 @@ struct options; /* one value for every row */
 struct options *options_new(void);
 void options_free(struct options **options);
 
-/* The same values and policies; the caller frees. */
+/* The same values and named sections; the caller frees. */
 struct options *options_copy(const struct options *options);
 
 /* Reads an INI file over what is set. An absent file is -ERR_nosuch; any wrong line is -ERR_config
@@ -105,6 +106,9 @@ bool options_list_get(const struct options *options, enum option_id option, size
  * it says under a key ("" when it does not). */
 const char *options_policy_name(const struct options *options, size_t i);
 const char *options_policy(const struct options *options, size_t i, enum policy_key key);
+
+/* The i-th [window NAME] section, NULL past the last; what it says makes a window. */
+const struct section *options_window(const struct options *options, size_t i);
 
 /* Every row with its type, default, limits and help, as the manual page prints it. */
 void options_print(const struct options *options, FILE *out);

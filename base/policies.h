@@ -6,9 +6,7 @@
 #ifndef DROVER_BASE_POLICIES_H
 #define DROVER_BASE_POLICIES_H
 
-#include "base/err.h"
-
-#include <stdint.h>
+#include "base/sections.h"
 
 /* clang-format off */
 /* X(identifier, name, type, words, max, help)
@@ -33,13 +31,9 @@ enum policy_key {
 		POLICY_KEY_COUNT
 };
 
-struct policy_row {
-	const char *name, *type, *words;
-	uint64_t max;
-	const char *help;
-};
+extern const struct section_kind policy_kind;
 
-const struct policy_row *policy_row(enum policy_key key);
+const struct section_row *policy_row(enum policy_key key);
 
 /* The key of this name, POLICY_KEY_COUNT when there is none. */
 enum policy_key policy_key_find(const char *name);

@@ -183,6 +183,11 @@ static int print_example(struct cli *cli)
 	      cli->out);
 	for (enum policy_key key = 0; key < POLICY_KEY_COUNT; key++)
 		fprintf(cli->out, "# %s\n#%s =\n", policy_row(key)->help, policy_row(key)->name);
+	fputs("\n# Maintenance windows of the coordinator: any number of these.\n#[window NAME]\n",
+	      cli->out);
+	for (enum window_key key = 0; key < WINDOW_KEY_COUNT; key++)
+		fprintf(cli->out, "# %s\n#%s =\n", window_kind.rows[key].help,
+			window_kind.rows[key].name);
 	return 0;
 }
 

@@ -91,6 +91,14 @@ static void print_settings(FILE *out)
 		manual_text(out, policy_row(key)->name);
 		manual_text(out, policy_row(key)->help);
 	}
+	fputs(".PP\nSections [window NAME] of the coordinator's file are maintenance windows: at "
+	      "their start hosts are evacuated, at their end they get their guests back.\n",
+	      out);
+	for (enum window_key key = 0; key < WINDOW_KEY_COUNT; key++) {
+		fputs(".TP\n.B [window NAME] ", out);
+		manual_text(out, window_kind.rows[key].name);
+		manual_text(out, window_kind.rows[key].help);
+	}
 }
 
 static void print_manual(FILE *out)

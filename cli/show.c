@@ -6,6 +6,7 @@
 #include "cli/report.h"
 #include "cli/table.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -151,6 +152,44 @@ static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held
 	}
 }
 
+static void print_window(struct cli *cli, const struct msg_window *w)
+{
+	const struct style *style = &cli->style;
+	uint64_t now_ms = clock_wall_ms(), at_ms = w->open ? w->end_ms : w->start_ms;
+	char in[32];
+
+	fprintf(cli->out, "  %s%s%s  ", style_tone(style, w->open ? TONE_warn : TONE_bold),
+		w->name ? w->name : "", style_end(style));
+	if (!w->start_ms)
+		fputs("never again", cli->out);
+	else
+		fprintf(cli->out, "%s %s (in %s)", w->open ? "open until" : "opens",
+			(w->open ? w->ends : w->starts) ? (w->open ? w->ends : w->starts) : "?",
+			duration_text(in, sizeof(in), at_ms > now_ms ? at_ms - now_ms : 0));
+	for (size_t i = 0; i < w->hosts.n; i++) {
+		const struct msg_window_host *h = &w->hosts.v[i];
+
+		fprintf(cli->out, "%s%s", i ? ", " : ": ", h->host ? h->host : "?");
+		if (w->open && h->state)
+			fprintf(cli->out, " %s", h->state);
+		if (h->note && *h->note)
+			fprintf(cli->out, " (%s)", h->note);
+	}
+	line_print(cli->out, "  ", w->reason);
+	if (!(w->reason && *w->reason))
+		fputc('\n', cli->out);
+}
+
+static void print_windows(struct cli *cli, const struct msg_reply *reply)
+{
+	if (reply->windows.n)
+		print_title(cli, "MAINTENANCE WINDOWS", TONE_dim);
+	for (int open = 1; open >= 0; open--)
+		for (size_t i = 0; i < reply->windows.n; i++)
+			if (reply->windows.v[i].open == (open == 1))
+				print_window(cli, &reply->windows.v[i]);
+}
+
 int status_print(struct cli *cli, const struct msg_reply *reply)
 {
 	struct column_set set;
@@ -174,6 +213,7 @@ int status_print(struct cli *cli, const struct msg_reply *reply)
 	if (cli->in.format != FORMAT_plain) {
 		print_jobs(cli, reply, false);
 		print_jobs(cli, reply, true);
+		print_windows(cli, reply);
 	}
 	return 0;
 }

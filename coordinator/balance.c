@@ -233,12 +233,10 @@ static void suggest(struct core *c, const struct drain *drain)
 /* One lane: its moves begin, or are told. False when it has none. */
 static bool lane(struct core *c, const struct balance_wish *wish)
 {
-	char base[ULID_SIZE] = "00000000000000000000000000", id[ULID_SIZE];
 	struct drain *drain;
+	char id[ULID_SIZE];
 
-	/* The core has no source of chance; its term and a count are unique enough. */
-	ulid_nth(base, base, c->config.term << 20 | ++c->balance_drains, c->now.wall_ms);
-	str_copy(id, sizeof(id), base);
+	core_own_id(c, id);
 	drain = core_drain_add(c, id, "rebalance");
 	if (balance_propose(c, wish, drain) != PLAN_QUIET_moves || !drain->n_items) {
 		core_drain_drop(c, drain);

@@ -22,6 +22,7 @@ struct core *core_new(const struct core_config *config)
 	c->config = *config;
 	nodes_init(&c->nodes, config->interval_ms);
 	balance_configure(&c->balance, config->options);
+	windows_configure(&c->windows, config->options);
 	return c;
 }
 
@@ -67,6 +68,7 @@ void core_free(struct core **core)
 	nodes_done(&c->nodes);
 	pairs_done(&c->pairs);
 	balance_done(&c->balance);
+	windows_done(&c->windows);
 	scratch_drop(c);
 	free(c);
 	*core = NULL;
@@ -402,6 +404,7 @@ static void feed_tick(struct core *c, bool behind)
 	for (size_t i = 0; i < c->n_jobs; i++)
 		migrate_tick(c, c->jobs[i]);
 	core_log_tick(c);
+	windows_tick(c);
 	balance_tick(c);
 }
 
@@ -476,6 +479,8 @@ static int replay_value(struct core *c, const char *key, const char *text, struc
 			     str_starts(text, "yes ") ? text + strlen("yes ") : NULL);
 	} else if (str_starts(key, REST_KEY)) {
 		balance_replay(c, key + strlen(REST_KEY), text);
+	} else if (str_starts(key, WINDOW_KEY)) {
+		windows_replay(&c->windows, key + strlen(WINDOW_KEY), text);
 	} else if (str_starts(key, MAINTENANCE_KEY) && name_ok(key + strlen(MAINTENANCE_KEY))) {
 		nodes_add(&c->nodes, key + strlen(MAINTENANCE_KEY))->maintenance =
 			str_eq(text, "yes");

@@ -165,7 +165,7 @@ static void cordon_all(struct core *c, struct drain *drain)
 	for (size_t i = 0; i < drain->n_hosts; i++) {
 		struct node *node = nodes_find(&c->nodes, drain->hosts[i]);
 
-		if (!node->cordoned || drain->reason[0])
+		if (!node->cordoned || (drain->reason[0] && !drain->keeps_cordon))
 			core_set_cordon(c, node, true,
 					drain->reason[0] ? drain->reason : "evacuated");
 		node->maintenance = true;

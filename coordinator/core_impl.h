@@ -12,6 +12,7 @@
 #include "coordinator/nodes.h"
 #include "coordinator/predict.h"
 #include "coordinator/score.h"
+#include "coordinator/windows.h"
 
 #define FOLLOWERS_MAX 1024
 #define JOBS_REMEMBERED 1000 /* finished ones; the store keeps more */
@@ -41,8 +42,9 @@ struct core {
 	struct drain **drains; /* in order of their start */
 	size_t n_drains;
 	struct balance balance;
-	uint64_t balance_drains; /* made by it, for their ids */
-	bool drains_due;         /* a move of this turn has begun or ended */
+	struct windows windows;
+	uint64_t own_drains; /* nobody's request has begun them: for their ids */
+	bool drains_due;     /* a move of this turn has begun or ended */
 	struct follower *followers;
 	size_t n_followers;
 	struct fetches *fetches; /* core_log.c; NULL until the first */

@@ -29,6 +29,7 @@ static int ask_status(struct asked *a, struct err *err)
 	core_list_status(a->c, &a->reply);
 	core_list_jobs(a->c, &everything, true, false, &a->reply);
 	core_list_lost(a->c, &a->reply);
+	windows_list(a->c, &a->reply);
 	return 0;
 }
 

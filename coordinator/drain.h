@@ -106,8 +106,9 @@ struct drain {
 
 	/* volatile */
 	bool dirty;
-	uint64_t begun;   /* jobs, for their ids */
-	uint64_t look_ms; /* when it is looked at again (monotonic) */
+	bool keeps_cordon; /* a cordon that is there already keeps its reason */
+	uint64_t begun;    /* jobs, for their ids */
+	uint64_t look_ms;  /* when it is looked at again (monotonic) */
 };
 
 struct drain *drain_new(const char *id, const char *kind);

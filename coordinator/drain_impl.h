@@ -57,6 +57,9 @@ void drain_emit(struct core *c, struct drain *drain, const char *kind, const cha
 struct drain *core_drain_find(struct core *c, const char *id);
 struct drain *core_drain_add(struct core *c, const char *id, const char *kind);
 
+/* An id for a drain that nobody has asked for. */
+void core_own_id(struct core *c, char ret_id[ULID_SIZE]);
+
 /* The drain that is not done and has this host, or NULL. */
 struct drain *core_drain_of_host(struct core *c, const char *host);
 

@@ -31,6 +31,13 @@ struct drain *core_drain_add(struct core *c, const char *id, const char *kind)
 	return c->drains[c->n_drains++];
 }
 
+/* The core has no source of chance; its term and a count are unique enough. */
+void core_own_id(struct core *c, char ret_id[ULID_SIZE])
+{
+	ulid_nth(ret_id, "00000000000000000000000000", c->config.term << 20 | ++c->own_drains,
+		 c->now.wall_ms);
+}
+
 struct drain *core_drain_of_host(struct core *c, const char *host)
 {
 	for (size_t i = c->n_drains; i-- > 0;)

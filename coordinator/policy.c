@@ -8,10 +8,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#define WORD_MAX 256
-
-/* The i-th word of a comma separated list without the blanks around it; NULL past the last. */
-static const char *word_at(const char *list, size_t i, char buf[WORD_MAX])
+const char *list_word(const char *list, size_t i, char buf[WORD_MAX])
 {
 	for (const char *at = list; *at;) {
 		size_t len = strcspn(at, ","), skip = strspn(at, " \t");
@@ -29,11 +26,21 @@ static const char *word_at(const char *list, size_t i, char buf[WORD_MAX])
 	return NULL;
 }
 
+bool list_names(const char *list, const char *wanted)
+{
+	char word[WORD_MAX];
+
+	for (size_t i = 0; list_word(list, i, word); i++)
+		if (str_eq(word, wanted))
+			return true;
+	return false;
+}
+
 const char *labels_had(const char *list, const struct msg_strs *labels, char *buf, size_t size)
 {
 	char word[WORD_MAX];
 
-	for (size_t i = 0; word_at(list, i, word); i++)
+	for (size_t i = 0; list_word(list, i, word); i++)
 		if (strs_have(labels, word)) {
 			str_copy(buf, size, word);
 			return buf;
@@ -45,7 +52,7 @@ const char *labels_lacked(const char *list, const struct msg_strs *labels, char 
 {
 	char word[WORD_MAX];
 
-	for (size_t i = 0; word_at(list, i, word); i++)
+	for (size_t i = 0; list_word(list, i, word); i++)
 		if (!strs_have(labels, word)) {
 			str_copy(buf, size, word);
 			return buf;
@@ -59,7 +66,7 @@ static bool matches_name(const char *patterns, const char *id)
 {
 	char pattern[WORD_MAX];
 
-	for (size_t i = 0; word_at(patterns, i, pattern); i++)
+	for (size_t i = 0; list_word(patterns, i, pattern); i++)
 		if (fnmatch(pattern, id, 0) == 0)
 			return true;
 	return false;

@@ -33,6 +33,12 @@ void policy_rules(const struct options *options, const struct msg_container *con
 /* "policy db" or "its labels": where the rules come from. */
 const char *rules_source(const struct rules *rules, char *buf, size_t size);
 
+/* The i-th word of a comma separated list without the blanks around it, cut to buf; NULL past the
+ * last. And whether it has this word. */
+#define WORD_MAX 256
+const char *list_word(const char *list, size_t i, char buf[WORD_MAX]);
+bool list_names(const char *list, const char *wanted);
+
 /* The first label of a comma separated list that the host has (or lacks), copied to buf; NULL when
  * there is none. */
 const char *labels_had(const char *list, const struct msg_strs *labels, char *buf, size_t size);

@@ -343,7 +343,8 @@
 /* Records, in order of use, and messages: X(name, wire number). */
 #define RECORD_TABLE(X) \
 	X(net) X(reason) X(mount) X(device) X(container) X(runtime) X(network) X(usage) X(figures) X(term) \
-	X(candidate) X(host) X(job) X(line) X(place) X(rules) X(tally) X(cluster) X(item) X(room) X(plan)
+	X(candidate) X(host) X(job) X(line) X(place) X(rules) X(tally) X(cluster) X(item) X(room) X(plan) \
+	X(window_host) X(window)
 
 #define MESSAGE_TABLE(X) \
 	X(hello,    1) \

@@ -248,6 +248,25 @@
 	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */ \
 	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold */
 
+/* A maintenance window of the configuration: the occurrence that is open, or the next. */
+#define MSG_window_host(F) \
+	F(str, 1, host, 63) \
+	F(str, 2, state, 15)           /* waits; of one that is open: open closed busy */ \
+	F(str, 3, drain, 26)           /* its evacuation; busy: what was there before */ \
+	F(str, 4, note, 63)            /* why nothing could begin there now */
+
+#define MSG_window(F) \
+	F(str,  1, name, 63) \
+	F(str,  2, when, 127) \
+	F(str,  3, reason, 255) \
+	F(flag, 4, open) \
+	F(u64,  5, start_ms)           /* 0: never again */ \
+	F(u64,  6, end_ms) \
+	F(str,  7, starts, 47)         /* the same in the window's time zone */ \
+	F(str,  8, ends, 47) \
+	F(flag, 9, restore) \
+	F(list,10, hosts, window_host, 64)
+
 /* The last reply to a request has final set; with follow, events come in between. */
 #define MSG_reply(F) \
 	F(u64,  1, code) \
@@ -263,7 +282,8 @@
 	F(str, 11, text, 262143) \
 	F(obj, 12, plan, plan) \
 	F(obj, 13, rules, rules) \
-	F(obj, 14, tally, tally)
+	F(obj, 14, tally, tally) \
+	F(list,15, windows, window, 64)
 /* clang-format on */
 
 #endif

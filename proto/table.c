@@ -60,6 +60,12 @@ TABLE(place, F_place)
 TABLE(rules, F_rules)
 #define F_tally(kind, key, name, ...) ROW_##kind(tally, key, name, ##__VA_ARGS__)
 TABLE(tally, F_tally)
+
+#define F_window_host(kind, key, name, ...) ROW_##kind(window_host, key, name, ##__VA_ARGS__)
+TABLE(window_host, F_window_host)
+
+#define F_window(kind, key, name, ...) ROW_##kind(window, key, name, ##__VA_ARGS__)
+TABLE(window, F_window)
 #define F_cluster(kind, key, name, ...) ROW_##kind(cluster, key, name, ##__VA_ARGS__)
 TABLE(cluster, F_cluster)
 #define F_item(kind, key, name, ...) ROW_##kind(item, key, name, ##__VA_ARGS__)

@@ -31,7 +31,7 @@ for folder in base proto discovery runtime transfer coordinator worker simulate 
 	done
 done
 
-for file in worker/handover.c coordinator/{steps,nodes,digest,policy,verdict,judge_*,score,rank,plan*,balance*,migrate*,core*}.c simulate/*.c; do
+for file in worker/handover.c coordinator/{steps,nodes,digest,policy,verdict,judge_*,score,rank,plan*,windows,balance*,migrate*,core*}.c simulate/*.c; do
 	[ -e "$file" ] || continue
 	if grep -nE '#include (<(czmq|zmq|time|sys/socket|fcntl|unistd|sqlite3)\.h>|"(base/(clock|file)|proto/bus)\.h")' "$file"; then
 		echo "not pure: $file"

@@ -207,7 +207,7 @@ static void start_with(struct fleet *f, size_t guests, struct options *options)
 	boot(f, 1);
 }
 
-static void start(struct fleet *f, size_t guests)
+static __attribute__((unused)) void start(struct fleet *f, size_t guests)
 {
 	start_with(f, guests, NULL);
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MPL-2.0
 #
-# The target's own programs before and after an arrival.
+# What a cluster's administrators have set up: the target's own programs before and after an arrival,
+# maintenance windows.
 
 # shellcheck source=tests/lab/common.sh
 . "$BATS_TEST_DIRNAME/common.sh"
@@ -24,6 +25,13 @@ migrate() {
 	job=$(jq -c '[.. | objects | select(has("id") and has("container"))][0] // {}' "$BATS_TEST_TMPDIR/json")
 	echo "migrate $*: exit $code, $(jq -c '{outcome, runs_on, error}' <<<"$job")"
 }
+
+# drains KIND: how many evacuations, restores … of a window are over.
+drains() {
+	drover history --json | jq --arg kind "$1" \
+		'[.[] | select(.kind == $kind and (.user | startswith("window ")))] | length'
+}
+drained() { [ "$(drains "$1")" = "$2" ]; }
 
 client_exact() {
 	kill "$client"
@@ -112,4 +120,26 @@ true'
 	[[ $(jq -r .error <<<"$job") == *"is not root's alone"* ]]
 	client_exact
 	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
+}
+
+@test "a maintenance window: its host is emptied once, the coordinator killed in it, and filled again" {
+	code=0
+	lab exec ctl cp /etc/drover/drover.conf /run/drover.conf
+	lab kill ctl coordinator
+	printf '[window night]\nhosts = alpha\nwhen = %s UTC\nduration = 15s\nreason = new disk\n' \
+		"$(date -u -d '+4 seconds' '+%F %T')" | lab exec ctl sh -c 'cat >>/etc/drover/drover.conf'
+	lab start ctl coordinator
+	soon 10 eval 'drover status | grep -q "night  open until .*: alpha open  new disk"'
+	lab kill ctl coordinator
+	lab start ctl coordinator
+	soon 60 drained restore 1
+	drained evacuate 1
+	[ "$(drover history --json | jq -c '[.[] | select(.kind != "migrate")] | map([.kind, .phase])')" = \
+		'[["restore","1 of 1 moved"],["evacuate","1 of 1 moved"]]' ]
+	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
+	client_exact
+	lab kill ctl coordinator
+	lab exec ctl mv /run/drover.conf /etc/drover/drover.conf
+	lab start ctl coordinator
+	lab wait
 }

@@ -84,6 +84,13 @@ const char *options_policy(const struct options *options, size_t i, enum policy_
 	return "";
 }
 
+const struct section *options_window(const struct options *options, size_t i)
+{
+	(void)options;
+	(void)i;
+	return NULL;
+}
+
 const char *options_str(const struct options *options, enum option_id option)
 {
 	(void)options;

@@ -69,6 +69,11 @@
 	  "web shares its ipc namespace with others", \
 	  "CRIU restores a namespace as a whole; what others keep in it (SysV segments, pids) stays " \
 	  "behind. Nor could it be stopped and started elsewhere with that namespace.") \
+	X(group_size, "E-GROUP-SIZE", check, ct, move, "", \
+	  "it moves as one with more containers than can", \
+	  "make the group smaller: at most 8 containers move as one", \
+	  "9 containers of alpha are in group shop: at most 8 move as one", \
+	  "All of a group are frozen at the same time and released by one record.") \
 	X(net_host, "E-NET-HOST", check, ct, live, "network", \
 	  "it uses its host's network and has sockets open", \
 	  "give it a network namespace: a host's addresses cannot follow", \

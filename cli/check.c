@@ -153,7 +153,7 @@ static void print_rules(struct cli *cli, const struct msg_rules *rules)
 	bool begun = false;
 	char text[32];
 
-	if (!rules)
+	if (!rules || (!rules->policy && !rules->labeled))
 		return;
 	fprintf(cli->out, "  %s%s%s%s%s: ", style_tone(&cli->style, TONE_dim),
 		rules->policy ? "policy " : "", or_empty(rules->policy),
@@ -172,6 +172,20 @@ static void print_rules(struct cli *cli, const struct msg_rules *rules)
 			      duration_text(text, sizeof(text), rules->max_downtime_ms), &begun);
 	str_fmt(text, sizeof(text), "%" PRIu64, rules->priority);
 	print_setting(cli->out, "priority", text, &begun);
+	fputc('\n', cli->out);
+}
+
+static void print_group(struct cli *cli, const struct msg_rules *rules)
+{
+	if (!rules || !rules->moves_with.n)
+		return;
+	fputs("  moves with ", cli->out);
+	for (size_t i = 0; i < rules->moves_with.n; i++) {
+		fputs(i ? ", " : "", cli->out);
+		style_put(cli->out, rules->moves_with.v[i]);
+	}
+	fputs(", all or none: group ", cli->out);
+	style_put(cli->out, or_empty(rules->group));
 	fputc('\n', cli->out);
 }
 
@@ -202,6 +216,7 @@ static int one_print(struct cli *cli, const struct msg_reply *reply)
 		return err_exit_code((int)reply->code);
 	}
 	can = print_verdict(cli, reply);
+	print_group(cli, reply->rules);
 	print_rules(cli, reply->rules);
 	for (size_t i = 0; i < reply->candidates.n; i++)
 		print_candidate(cli, &reply->candidates.v[i], i + 1);

@@ -278,6 +278,7 @@ TEXT_OF(place_score, place,
 TEXT_OF(place_frozen, place, if (r->best) cell_duration(cell, r->best->predicted_frozen_ms))
 TEXT_STR(place_policy, place, policy)
 TEXT_U64(place_priority, place, priority)
+TEXT_STR(place_group, place, group)
 
 /* The first reason that refuses in its own words, or the codes of the warnings. */
 TEXT(place_first)
@@ -330,6 +331,7 @@ static const struct column place_columns[] = {
 	{ "bundle",    "bundle",          place_bundle,    COLUMN_ASKED | COLUMN_CUT },
 	{ "authority", "authority",       place_authority, COLUMN_ASKED },
 	{ "labels",    "labels",          place_labels,    COLUMN_WIDE | COLUMN_CUT },
+	{ "group",     "group",           place_group,     COLUMN_WIDE },
 	{ "movable",   "verdict",         place_movable,   COLUMN_ASKED },
 	{ "to",        "best",            place_to,        COLUMN_ASKED },
 	{ "why",       "reasons",         place_why,       COLUMN_ASKED | COLUMN_WRAP },
@@ -347,6 +349,7 @@ static const struct column ready_columns[] = {
 	{ "memory",    "rss_bytes", place_rss,      COLUMN_RIGHT },
 	{ "policy",    "policy",    place_policy,   COLUMN_WIDE },
 	{ "priority",  "priority",  place_priority, COLUMN_RIGHT | COLUMN_WIDE },
+	{ "group",     "group",     place_group,    COLUMN_WIDE },
 	{ "why",       "reasons",   place_first,    COLUMN_WRAP },
 };
 

@@ -66,6 +66,8 @@ static const struct command commands[] = {
 		  "with code, reason and remedy. With --host all containers of that host are judged "
 		  "as its evacuation would: no two of them count on the same room. Nothing is frozen "
 		  "and nothing is copied.\n"
+		  "Containers that move as one (see drover migrate) get one verdict, that of the worst "
+		  "of them, on hosts with room for all; its reason says whose it is.\n"
 		  "Verdicts: live, warn (live with warnings), cold (only when it is stopped), no. Exit "
 		  "code 0: all can move live. 4: some cannot. 3: none can.",
 	  .examples = {
@@ -155,7 +157,8 @@ static const struct command commands[] = {
 	  .more = "Proposes a few moves, each with its reason, and shows the hosts before and after; "
 		  "when there is nothing to gain it says why. A host counts as loaded as its fullest "
 		  "resource. With coordinator.rebalance = auto the coordinator does this by itself, "
-		  "and leaves a container alone for a while that it has moved.",
+		  "and leaves a container alone for a while that it has moved. A group that moves as one "
+		  "counts as one move of the sum of its loads.",
 	  .examples = {
 		{ "drover rebalance", "only the proposal" },
 		{ "drover rebalance --apply", "proposal, question, moves" },

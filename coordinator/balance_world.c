@@ -2,6 +2,7 @@
  *
  * The node table as the planner sees it, and the planner's moves as a drain. */
 #include "coordinator/drain_impl.h"
+#include "coordinator/group.h"
 
 #include "base/mem.h"
 
@@ -18,7 +19,7 @@ struct picture {
 	struct place *place;
 	uint64_t *capacity[RESOURCE_COUNT], *load[RESOURCE_COUNT], *size[RESOURCE_COUNT];
 	uint64_t *reserve;
-	uint32_t *ct_host, *spread, *together;
+	uint32_t *ct_host, *spread, *together, *unit;
 	uint8_t *host_flags, *ct_flags, *priority;
 	uint64_t *group; /* hashes by id: the first container of a group gives it its number */
 	size_t n_groups, room;
@@ -70,8 +71,8 @@ static void add_host(struct picture *p, const struct node *node)
 		if (!counts(p->wish.by, (enum resource)r) && r != RESOURCE_mem)
 			p->capacity[r][i] = 0;
 	}
-	p->load[RESOURCE_cpu][i] += node->booked_cpu_permille;
-	p->load[RESOURCE_mem][i] += node->booked_bytes;
+	p->load[RESOURCE_cpu][i] += node->booked.cpu_permille;
+	p->load[RESOURCE_mem][i] += node->booked.bytes;
 	p->reserve[i] = total / 100 * p->c->config.headroom_percent;
 }
 
@@ -151,6 +152,24 @@ static void add_container(void *arg, const struct place *place)
 	p->priority[i] = (uint8_t)rules.priority;
 	p->spread[i] = group_id(p, rules.spread, spread_hash);
 	p->together[i] = group_id(p, rules.together, together_hash);
+	p->unit[i] = PLAN_NONE;
+}
+
+/* Those of one host from `from` on that move as one are a unit, under the number of its first. */
+static void make_units(struct picture *p, uint32_t from)
+{
+	struct group group;
+
+	for (uint32_t i = from; i < p->world.n_containers; i++) {
+		if (p->unit[i] != PLAN_NONE)
+			continue;
+		group_of(&p->place[i], &group);
+		for (uint32_t k = i; group.n > 1 && k < p->world.n_containers; k++)
+			if (group_has(&group, p->place[k].container->id, p->place[k].node->id))
+				p->unit[k] = i;
+		if (group.n > GROUP_MAX)
+			p->ct_flags[i] |= PLAN_CT_pinned;
+	}
 }
 
 /* --- the verdict --- */
@@ -160,14 +179,22 @@ static bool allowed(const void *arg, uint32_t container, uint32_t host)
 	const struct picture *p = arg;
 	const struct place *place = &p->place[container];
 	const struct rest *rest = rest_of(p->c, place->container->id);
-	struct score_query query = core_query(p->c, place->container, place->node);
+	struct score_query query;
+	struct group_how how = {0};
 	struct candidate one;
+	struct group group;
 	bool yes;
 
 	if (rest && p->wish.rested && rest_forbids(rest, p->node[host]->id, p->c->now.wall_ms))
 		return false; /* it came from there */
+	if (p->node[host]->cordoned)
+		return false;
+	group_of(place, &group);
+	if (group.n > 1)
+		return core_group_fits(p->c, &group, &how, p->node[host]);
+	query = core_query(p->c, place->container, place->node);
 	score_one(&query, p->node[host], &one);
-	yes = verdict_feasible(&one.verdict) && !p->node[host]->cordoned;
+	yes = verdict_feasible(&one.verdict);
 	candidate_done(&one);
 	return yes;
 }
@@ -196,6 +223,7 @@ static void picture_take(struct picture *p, struct core *c, const struct balance
 	p->ct_host = core_scratch(c, p->room + 1, sizeof(uint32_t));
 	p->spread = core_scratch(c, p->room + 1, sizeof(uint32_t));
 	p->together = core_scratch(c, p->room + 1, sizeof(uint32_t));
+	p->unit = core_scratch(c, p->room + 1, sizeof(uint32_t));
 	p->ct_flags = core_scratch(c, p->room + 1, 1);
 	p->priority = core_scratch(c, p->room + 1, 1);
 	p->group = core_scratch(c, 2 * p->room + 1, sizeof(uint64_t));
@@ -208,11 +236,13 @@ static void picture_take(struct picture *p, struct core *c, const struct balance
 	for (size_t i = 0; i < c->nodes.n; i++) {
 		struct node *node = c->nodes.v[i];
 		struct nodes one = {.v = &node, .n = 1};
+		uint32_t first = p->world.n_containers;
 
 		if (!takes_part(node))
 			continue;
 		add_host(p, node);
 		nodes_each_place(&one, add_container, p);
+		make_units(p, first);
 	}
 	p->world.host.reserve = p->reserve;
 	p->world.host.flags = p->host_flags;
@@ -221,6 +251,7 @@ static void picture_take(struct picture *p, struct core *c, const struct balance
 	p->world.ct.flags = p->ct_flags;
 	p->world.ct.spread = p->spread;
 	p->world.ct.together = p->together;
+	p->world.ct.unit = p->unit;
 	p->world.allowed = allowed;
 	p->world.arg = p;
 }

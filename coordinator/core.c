@@ -127,23 +127,32 @@ size_t core_jobs_running(const struct core *c)
 	return n;
 }
 
-/* Memory, CPU and groups of a container that is on its way to a node. */
+/* Memory, CPU, files and groups of a container that is on its way to a node. */
 void core_book_one(struct core *c, struct node *target, const struct msg_container *facts)
 {
 	struct rules rules;
 
-	if (!target->booked) {
+	if (!target->is_booked) {
 		c->booked = mem_grow(c->booked, c->n_booked + 1, sizeof(*c->booked));
 		c->booked[c->n_booked++] = target;
-		target->booked = true;
+		target->is_booked = true;
 	}
-	target->booked_bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
-	target->booked_cpu_permille += facts->cpu_permille;
+	target->booked.bytes += 2 * facts->rss_bytes + facts->rss_bytes / 10;
+	target->booked.cpu_permille += facts->cpu_permille;
+	target->booked.storage_bytes += facts->tree_bytes + facts->tree_bytes / 10;
 	policy_rules(c->config.options, facts, &rules);
-	if (*rules.spread && target->n_booked_groups < BOOKED_GROUPS)
-		target->booked_groups[target->n_booked_groups++] = spread_hash(rules.spread);
-	if (*rules.together && target->n_booked_groups < BOOKED_GROUPS)
-		target->booked_groups[target->n_booked_groups++] = together_hash(rules.together);
+	if (*rules.spread && target->booked.n_groups < BOOKED_GROUPS)
+		target->booked.groups[target->booked.n_groups++] = spread_hash(rules.spread);
+	if (*rules.together && target->booked.n_groups < BOOKED_GROUPS)
+		target->booked.groups[target->booked.n_groups++] = together_hash(rules.together);
+}
+
+void core_book_beside(struct core *c, struct node *target, const struct msg_container *facts,
+		      bool cold)
+{
+	core_book_one(c, target, facts);
+	if (!cold)
+		target->booked.staging_bytes += facts->rss_bytes + facts->rss_bytes / 10;
 }
 
 void core_book(struct core *c, const struct job *except)
@@ -151,8 +160,8 @@ void core_book(struct core *c, const struct job *except)
 	while (c->n_booked) {
 		struct node *node = c->booked[--c->n_booked];
 
-		node->booked_bytes = node->booked_cpu_permille = node->n_booked_groups = 0;
-		node->booked = false;
+		node->booked = (struct bookings){0};
+		node->is_booked = false;
 	}
 	for (size_t i = 0; i < c->n_jobs; i++) {
 		const struct job *job = c->jobs[i];

@@ -2,11 +2,13 @@
  *
  * Live checks: a probe is a job that asks for the first steps' verdicts and ends there. It is never
  * recorded, and a coordinator that restarts forgets it. */
+#include "coordinator/core_group.h"
 #include "coordinator/core_requests.h"
-
-#include "base/mem.h"
 #include "coordinator/migrate.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 /* All hosts for this probe's container, as its host has described it last. */
@@ -60,8 +62,28 @@ void core_probe_heard(struct job *probe, const struct msg_container *fresh)
 		job_set_judged(probe, NULL);
 }
 
+/* The best that takes it, and all that move with it; NULL when there is none. */
+static const struct candidate *best_of(struct core *c, struct job *probe)
+{
+	struct score_query query = migrate_query(c, probe);
+	struct group_how how = {query.skip, query.cold};
+	struct group group = {.n = 1};
+
+	if (query.source && query.container)
+		group_of(&(struct place){query.source, query.container, false}, &group);
+	for (size_t i = 0; i < probe->judged->n; i++) {
+		const struct candidate *one = &probe->judged->v[i];
+
+		if (verdict_feasible(&one->verdict) &&
+		    (group.n == 1 || core_group_fits(c, &group, &how, one->node)))
+			return one;
+	}
+	return NULL;
+}
+
 int core_ask_check(struct asked *a, struct err *err)
 {
+	const struct candidate *best;
 	struct job *job;
 
 	if (!given(a->body->container)[0])
@@ -73,11 +95,12 @@ int core_ask_check(struct asked *a, struct err *err)
 	str_copy(job->client_request, sizeof(job->client_request), a->request);
 	job->epoch = a->c->epoch + 1;
 	rank(a->c, job);
-	if (!job->judged->n || !verdict_feasible(&job->judged->v[0].verdict)) {
+	best = best_of(a->c, job);
+	if (!best) {
 		job->stage = STAGE_done; /* nobody to ask: what is known is the answer */
 		return 0;
 	}
-	migrate_use(job, &job->judged->v[0]);
+	migrate_use(job, best);
 	migrate_enter(a->c, job, STAGE_check);
 	return 0;
 }
@@ -140,6 +163,80 @@ static void say_result(struct msg_reply *reply)
 			  : "each host's reasons say what to do";
 }
 
+/* --- with all that move with it --- */
+
+static uint64_t *counter(struct msg_tally *tally, enum verdict_kind kind)
+{
+	uint64_t *const counters[] = {&tally->live, &tally->warn, &tally->cold, &tally->no};
+
+	return counters[kind];
+}
+
+static int by_kind(const void *a, const void *b)
+{
+	const struct msg_candidate *x = a, *y = b;
+	int order = (int)verdict_parse(x->verdict) - (int)verdict_parse(y->verdict);
+	bool live = verdict_parse(x->verdict) <= VERDICT_warn &&
+		    verdict_parse(y->verdict) <= VERDICT_warn;
+
+	if (order && !live)
+		return order;
+	return x->tier != y->tier     ? (x->tier > y->tier ? -1 : 1)
+	       : x->score != y->score ? (x->score > y->score ? -1 : 1)
+				      : strcmp(x->host, y->host);
+}
+
+/* A host takes all or none. */
+static void judge_group(struct core *c, const struct group *group, const struct group_how *how,
+			struct msg_reply *reply)
+{
+	for (size_t i = 0; i < reply->candidates.n; i++) {
+		struct msg_candidate *one = &reply->candidates.v[i];
+		const struct node *node = nodes_find(&c->nodes, one->host);
+		struct group_verdict said;
+
+		if (!node)
+			continue;
+		core_group_judge(c, group, how, node, &said);
+		if (reply->tally) {
+			--*counter(reply->tally, verdict_parse(one->verdict));
+			++*counter(reply->tally, said.kind);
+		}
+		one->verdict = verdict_word(said.kind);
+		one->reasons.n = core_group_reasons(c, group, &said, 0, &one->reasons.v);
+		group_verdict_done(&said);
+	}
+	if (reply->candidates.n)
+		qsort(reply->candidates.v, reply->candidates.n, sizeof(*reply->candidates.v),
+		      by_kind);
+}
+
+static void show_group(struct core *c, const struct group *group, struct msg_reply *reply)
+{
+	struct msg_rules *rules = reply->rules;
+
+	if (!rules)
+		rules = reply->rules = core_scratch(c, 1, sizeof(*rules));
+	rules->group = core_text(c, group->name);
+	rules->moves_with.v = core_scratch(c, GROUP_MAX, sizeof(*rules->moves_with.v));
+	for (size_t i = 1; i < group_listed(group); i++)
+		rules->moves_with.v[rules->moves_with.n++] = group->v[i].container->id;
+}
+
+static void add_group(struct core *c, const struct score_query *query, struct msg_reply *reply)
+{
+	struct group_how how = {query->skip, query->cold};
+	struct group group;
+
+	if (!query->source || !query->container)
+		return;
+	group_of(&(struct place){query->source, query->container, false}, &group);
+	if (group.n == 1)
+		return;
+	show_group(c, &group, reply);
+	judge_group(c, &group, &how, reply);
+}
+
 void core_probe_done(struct core *c, struct job *probe)
 {
 	struct score_query query = migrate_query(c, probe);
@@ -150,6 +247,7 @@ void core_probe_done(struct core *c, struct job *probe)
 	core_list_candidates(c, probe->judged, &reply);
 	if (query.rules)
 		core_show_rules(c, query.rules, &reply);
+	add_group(c, &query, &reply);
 	for (size_t i = 0; i < reply.candidates.n; i++)
 		if (str_eq(reply.candidates.v[i].host, probe->target))
 			add_said(c, probe, &reply.candidates.v[i]);

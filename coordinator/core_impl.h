@@ -84,6 +84,11 @@ void core_job_drop(struct core *c, struct job *job);
 void core_book(struct core *c, const struct job *except);
 void core_book_one(struct core *c, struct node *target, const struct msg_container *facts);
 
+/* The same for one that arrives at the same moment as what is asked about: their images need room
+ * beside each other. */
+void core_book_beside(struct core *c, struct node *target, const struct msg_container *facts,
+		      bool cold);
+
 /* A copy of a text (NULL stays NULL) that lives until the end of the turn. */
 const char *core_text(struct core *c, const char *text);
 

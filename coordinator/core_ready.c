@@ -3,6 +3,7 @@
  * Many containers judged at once: `ps --movable`, `ps --stuck`, and what an evacuation of a host
  * would meet. The last one books each container's place before it asks for the next, so that no two
  * of them count on the same room. */
+#include "coordinator/core_group.h"
 #include "coordinator/core_requests.h"
 
 #include "base/mem.h"
@@ -32,17 +33,71 @@ static void count(struct msg_tally *tally, const char *verdict)
 	++*counters[verdict_parse(verdict)];
 }
 
-static const struct node *judge_one(struct asked *a, struct msg_place *place)
+static const struct node *judge_one(struct asked *a, struct msg_place *place,
+				    const struct node *node)
 {
-	struct node *node = nodes_find(&a->c->nodes, place->host);
 	struct score_query query = core_query(a->c, place->container, node);
 	const struct node *best;
 
 	query.busy = core_job_moving(a->c, place->container->id, place->host, NULL) != NULL;
 	query.skip = a->body->skip;
 	core_judge_place(a->c, &query, place, &best);
-	count(a->reply.tally, place->verdict);
 	return best;
+}
+
+static struct msg_place *row_of(struct asked *a, const struct place *member)
+{
+	for (size_t i = 0; i < a->reply.places.n; i++)
+		if (str_eq(a->reply.places.v[i].container->id, member->container->id) &&
+		    str_eq(a->reply.places.v[i].host, member->node->id))
+			return &a->reply.places.v[i];
+	return NULL;
+}
+
+/* All that move with it are judged with it, once. */
+static const struct node *judge_all(struct asked *a, const struct group *group, bool *judged)
+{
+	struct group_how how = {.skip = a->body->skip};
+	struct msg_place *rows[GROUP_MAX] = {0};
+	const struct node *best;
+
+	for (size_t i = 0; i < group_listed(group); i++) {
+		rows[i] = row_of(a, &group->v[i]);
+		if (rows[i])
+			judged[rows[i] - a->reply.places.v] = true;
+	}
+	core_judge_group(a->c, group, &how, rows, &best);
+	return best;
+}
+
+static void judge(struct asked *a, struct msg_place *place, bool *judged, bool book)
+{
+	struct node *node = nodes_find(&a->c->nodes, place->host), *target;
+	const struct node *best;
+	struct group group;
+
+	group_of(&(struct place){.node = node, .container = place->container}, &group);
+	best = group.n > 1 ? judge_all(a, &group, judged) : judge_one(a, place, node);
+	target = best && book ? nodes_find(&a->c->nodes, best->id) : NULL;
+	for (size_t i = 0; target && i < group_listed(&group); i++)
+		core_book_one(a->c, target, group.v[i].container);
+}
+
+/* Each container of the reply, or each group of them, in their order; `book`: with the room that is
+ * left by those before it. */
+static void judge_places(struct asked *a, bool book)
+{
+	bool *judged = core_scratch(a->c, a->reply.places.n + 1, sizeof(*judged));
+
+	core_book(a->c, NULL);
+	a->reply.tally = core_scratch(a->c, 1, sizeof(*a->reply.tally));
+	for (size_t i = 0; i < a->reply.places.n; i++) {
+		struct msg_place *place = &a->reply.places.v[i];
+
+		if (!judged[i])
+			judge(a, place, judged, book);
+		count(a->reply.tally, place->verdict);
+	}
 }
 
 static bool is_wanted(const char *mode, const struct msg_place *place)
@@ -58,15 +113,10 @@ int core_judge_places(struct asked *a, struct err *err)
 
 	if (not_too_many(a, err))
 		return -err->code;
-	core_book(a->c, NULL);
-	a->reply.tally = core_scratch(a->c, 1, sizeof(*a->reply.tally));
-	for (size_t i = 0; i < a->reply.places.n; i++) {
-		struct msg_place *place = &a->reply.places.v[i];
-
-		judge_one(a, place);
-		if (is_wanted(a->body->mode, place))
-			a->reply.places.v[kept++] = *place;
-	}
+	judge_places(a, false);
+	for (size_t i = 0; i < a->reply.places.n; i++)
+		if (is_wanted(a->body->mode, &a->reply.places.v[i]))
+			a->reply.places.v[kept++] = a->reply.places.v[i];
 	a->reply.places.n = kept;
 	return 0;
 }
@@ -97,7 +147,7 @@ static void set_priorities(struct asked *a)
 int core_ask_ready(struct asked *a, struct err *err)
 {
 	struct msg_request on_host = {.host = a->body->from};
-	struct node *node, *target;
+	struct node *node;
 
 	if (!given(a->body->from)[0]) {
 		fail(err, ERR_usage, "check needs a container or a host");
@@ -112,16 +162,7 @@ int core_ask_ready(struct asked *a, struct err *err)
 	set_priorities(a);
 	if (a->reply.places.n)
 		qsort(a->reply.places.v, a->reply.places.n, sizeof(*a->reply.places.v), by_size);
-	core_book(a->c, NULL);
-	a->reply.tally = core_scratch(a->c, 1, sizeof(*a->reply.tally));
-	for (size_t i = 0; i < a->reply.places.n; i++) {
-		struct msg_place *place = &a->reply.places.v[i];
-		const struct node *best = judge_one(a, place);
-
-		target = best ? nodes_find(&a->c->nodes, best->id) : NULL;
-		if (target)
-			core_book_one(a->c, target, place->container);
-	}
+	judge_places(a, true);
 	if (a->reply.tally->live + a->reply.tally->warn < a->reply.tally->judged)
 		a->reply.code =
 			a->reply.tally->live + a->reply.tally->warn ? ERR_partly : ERR_refused;

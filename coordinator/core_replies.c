@@ -5,6 +5,7 @@
 #include "coordinator/core_impl.h"
 
 #include "base/mem.h"
+#include "coordinator/group.h"
 #include "coordinator/liveness.h"
 #include "coordinator/migrate.h"
 
@@ -268,6 +269,17 @@ static void show_astray(struct core *c, struct msg_place *ret)
 		ret->note = code->says;
 }
 
+static void show_group(struct core *c, const struct place *place, struct msg_place *ret)
+{
+	struct group group;
+
+	group_of(place, &group);
+	if (group.n == 1)
+		return;
+	ret->group = core_text(c, group.name);
+	ret->group_size = group.n;
+}
+
 static void show_place(void *arg, const struct place *place)
 {
 	struct place_walk *walk = arg;
@@ -283,6 +295,7 @@ static void show_place(void *arg, const struct place *place)
 				  .age_ms = walk->c->now.mono_ms - place->node->heard_ms,
 				  .host_state = node_state_name(place->node->state)};
 	*ret->container = *place->container;
+	show_group(walk->c, place, ret);
 	if (usage) {
 		ret->container->rss_bytes = usage->rss_bytes;
 		ret->container->cpu_permille = usage->cpu_permille;

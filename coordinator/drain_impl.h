@@ -4,6 +4,7 @@
 #ifndef DROVER_COORDINATOR_DRAIN_IMPL_H
 #define DROVER_COORDINATOR_DRAIN_IMPL_H
 
+#include "coordinator/core_group.h"
 #include "coordinator/core_impl.h"
 #include "coordinator/drain.h"
 
@@ -24,9 +25,12 @@ bool drain_step_down(const struct drain *drain, struct drain_item *item, const c
 bool drain_may_use(const struct drain *drain, const struct drain_item *item,
 		   const struct node *node);
 
-/* Whether a host takes the others that move as one with this container, too. */
-bool drain_takes_group(struct core *c, const struct drain *drain, const struct drain_item *item,
-		       const struct place *place, const struct node *node);
+/* The same for a host whose reasons are told, be it the one that has failed. */
+bool drain_may_ask(const struct drain *drain, const struct drain_item *item,
+		   const struct node *node);
+
+/* Notes the target of an item, with what its move is to cost. */
+void drain_use(struct drain_item *item, const struct candidate *best);
 
 /* Code and sentence for a container that no candidate can take. */
 void drain_say_why(const struct drain *drain, struct drain_item *item,
@@ -38,6 +42,20 @@ size_t drain_collect(struct core *c, struct drain *drain);
 /* Gives each waiting item a target, feasible together with those before it, or says why none; fills
  * rooms and eta. */
 void drain_place(struct core *c, struct drain *drain);
+
+/* --- drain_group.c: items that move as one --- */
+
+/* Whether a host takes all that move as one with this item. */
+bool drain_takes_group(struct core *c, const struct drain *drain, const struct drain_item *item,
+		       const struct group *group, const struct node *node);
+
+/* One target for the waiting items of a group, booked, or why there is none. */
+void drain_place_group(struct core *c, struct drain *drain, struct drain_item *lead,
+		       const struct group *group);
+
+/* Code and sentence for each of them: of the member that bars it, and who that is. */
+void drain_group_say_why(struct core *c, struct drain *drain, const struct drain_item *lead,
+			 const struct group *group);
 
 /* --- drain_run.c --- */
 

@@ -4,13 +4,11 @@
  * when those before it are there already. What the plan says is shown and agreed to; the queue
  * chooses again when a move begins (drain_run.c), as the cluster has gone on meanwhile. */
 #include "coordinator/drain_impl.h"
-#include "coordinator/migrate.h"
 
 #include "base/mem.h"
 
 #include <string.h>
 
-#define DRAIN_GROUP_MAX 8
 #define ALIKE 2.0 /* points of score that make no difference */
 
 bool drain_step_down(const struct drain *drain, struct drain_item *item, const char *code,
@@ -47,33 +45,6 @@ bool drain_may_use(const struct drain *drain, const struct drain_item *item,
 	return *item->home ? str_eq(node->id, item->home) : !drain_has_host(drain, node->id);
 }
 
-bool drain_takes_group(struct core *c, const struct drain *drain, const struct drain_item *item,
-		       const struct place *place, const struct node *node)
-{
-	struct place others[DRAIN_GROUP_MAX];
-	size_t n = group_others(place, others, ARRAY_LEN(others));
-	uint64_t booked = node->booked_bytes, cpu = node->booked_cpu_permille;
-	struct node *to = (struct node *)node;
-	size_t groups = node->n_booked_groups;
-	const char *skip[16];
-	bool takes = true;
-
-	core_book_one(c, to, place->container);
-	for (size_t i = 0; takes && i < n && i < ARRAY_LEN(others); i++) {
-		struct score_query query = drain_query(c, drain, item, &others[i], skip);
-		struct verdict verdict;
-
-		score_verdict(&query, node, &verdict);
-		takes = verdict_feasible(&verdict);
-		verdict_done(&verdict);
-		core_book_one(c, to, others[i].container);
-	}
-	to->booked_bytes = booked;
-	to->booked_cpu_permille = cpu;
-	to->n_booked_groups = groups;
-	return takes;
-}
-
 /* --- what is missing --- */
 
 static const struct msg_reason *first_refusal(const struct candidate *candidate,
@@ -94,8 +65,8 @@ static void keep_reason(struct drain_item *item, const char *host, const struct 
 		given(reason->why));
 }
 
-static bool may_ask(const struct drain *drain, const struct drain_item *item,
-		    const struct node *node)
+bool drain_may_ask(const struct drain *drain, const struct drain_item *item,
+		   const struct node *node)
 {
 	if (*item->home)
 		return str_eq(node->id, item->home);
@@ -115,7 +86,7 @@ void drain_say_why(const struct drain *drain, struct drain_item *item,
 
 	item->code[0] = item->why[0] = '\0';
 	for (size_t i = 0; i < ranking->n; i++) {
-		if (!may_ask(drain, item, ranking->v[i].node))
+		if (!drain_may_ask(drain, item, ranking->v[i].node))
 			continue;
 		asked++;
 		reason = first_refusal(&ranking->v[i], buf);
@@ -158,25 +129,10 @@ static size_t arrivals(const struct drain *drain, const char *host)
 	return n;
 }
 
-/* Where an earlier item of this plan goes that moves as one with this one; "" when none does. */
-static const char *goes_with(struct core *c, const struct drain *drain,
-			     const struct drain_item *item, const struct place *place)
-{
-	struct place other;
-
-	for (const struct drain_item *i = drain->items; *group_label(place->container) && i < item;
-	     i++)
-		if (i->target[0] && str_eq(i->source, item->source) &&
-		    !nodes_find_container(&c->nodes, i->container, i->source, &other, NULL) &&
-		    group_joins(place->container, other.container))
-			return i->target;
-	return "";
-}
-
 /* Of hosts that are about as good as the best the one that gets the fewest of this plan: a host
  * takes two at a time, and what is alike should not end up on one. */
 static const struct candidate *choose(const struct drain *drain, const struct drain_item *item,
-				      const struct ranking *ranking, const char *with)
+				      const struct ranking *ranking)
 {
 	const struct candidate *top = NULL, *best = NULL;
 	size_t fewest = 0, here;
@@ -184,8 +140,7 @@ static const struct candidate *choose(const struct drain *drain, const struct dr
 	for (size_t i = 0; i < ranking->n; i++) {
 		const struct candidate *one = &ranking->v[i];
 
-		if (!drain_may_use(drain, item, one->node) ||
-		    (*with && !str_eq(with, one->node->id)))
+		if (!drain_may_use(drain, item, one->node))
 			continue;
 		if (top && (one->tier < top->tier || one->score < top->score - ALIKE))
 			break; /* they come in order of tier and score */
@@ -199,8 +154,7 @@ static const struct candidate *choose(const struct drain *drain, const struct dr
 	return best;
 }
 
-static void use(struct core *c, struct drain_item *item, const struct candidate *best,
-		const struct msg_container *facts)
+void drain_use(struct drain_item *item, const struct candidate *best)
 {
 	str_copy(item->target, sizeof(item->target), best->node->id);
 	str_copy(item->verdict, sizeof(item->verdict),
@@ -208,7 +162,6 @@ static void use(struct core *c, struct drain_item *item, const struct candidate 
 	item->score = best->score;
 	item->predicted_frozen_ms = best->prediction.frozen_ms;
 	item->predicted_total_ms = best->prediction.total_ms;
-	book(c, item, facts);
 }
 
 /* The hosts that may be asked: home alone, or all. */
@@ -233,10 +186,12 @@ static bool place_so(struct core *c, const struct drain *drain, struct drain_ite
 
 	query.live_only = true;
 	rank(c, item, &query, &ranking);
-	best = choose(drain, item, &ranking, goes_with(c, drain, item, place));
+	best = choose(drain, item, &ranking);
 	found = best && verdict_feasible(&best->verdict);
-	if (found)
-		use(c, item, best, place->container);
+	if (found) {
+		drain_use(item, best);
+		book(c, item, place->container);
+	}
 	ranking_done(&ranking);
 	if (found)
 		return true;
@@ -249,21 +204,37 @@ static bool place_so(struct core *c, const struct drain *drain, struct drain_ite
 	return false;
 }
 
-static void place_item(struct core *c, const struct drain *drain, struct drain_item *item)
+static void place_alone(struct core *c, const struct drain *drain, struct drain_item *item,
+			const struct place *place)
 {
-	struct place place;
-
-	if (item->state != ITEM_waiting ||
-	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL) ||
-	    place_so(c, drain, item, &place) ||
-	    !drain_step_down(drain, item, item->code, item->why))
+	if (place_so(c, drain, item, place) || !drain_step_down(drain, item, item->code, item->why))
 		return;
-	if (place_so(c, drain, item, &place)) {
+	if (place_so(c, drain, item, place)) {
 		item->code[0] = item->why[0] = '\0'; /* it is the mode's reason now */
 		return;
 	}
 	item->cold = false; /* not that either; why it cannot move cold is what is left to mend */
 	item->mode_reason[0] = '\0';
+}
+
+/* With all that move with it, which are looked at no more then. */
+static void place_item(struct core *c, struct drain *drain, size_t at, bool *placed)
+{
+	struct drain_item *item = &drain->items[at];
+	struct group group;
+	struct place place;
+
+	if (placed[at] || item->state != ITEM_waiting ||
+	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
+		return;
+	group_of(&place, &group);
+	if (group.n == 1) {
+		place_alone(c, drain, item, &place);
+		return;
+	}
+	drain_place_group(c, drain, item, &group);
+	for (size_t i = at; i < drain->n_items; i++)
+		placed[i] |= group_has(&group, drain->items[i].container, drain->items[i].source);
 }
 
 static int most_urgent_first(const void *a, const void *b)
@@ -379,13 +350,15 @@ static void guess_eta(struct drain *drain)
 
 void drain_place(struct core *c, struct drain *drain)
 {
+	bool *placed = core_scratch(c, drain->n_items + 1, sizeof(*placed));
+
 	core_book(c, NULL);
 	for (size_t i = 0; i < drain->n_items; i++)
 		set_priority(c, &drain->items[i]);
 	if (drain->n_items)
 		qsort(drain->items, drain->n_items, sizeof(*drain->items), most_urgent_first);
 	for (size_t i = 0; i < drain->n_items; i++)
-		place_item(c, drain, &drain->items[i]);
+		place_item(c, drain, i, placed);
 	look_at_rooms(c, drain);
 	guess_eta(drain);
 }

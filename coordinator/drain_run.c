@@ -188,8 +188,7 @@ struct filter {
 	struct core *c;
 	const struct drain *drain;
 	const struct drain_item *item;
-	const struct place *place;
-	size_t n;     /* that move as one */
+	const struct group *group;
 	bool for_now; /* with room for their arrival */
 };
 
@@ -198,10 +197,10 @@ static bool is_out(void *arg, const struct node *node)
 	const struct filter *filter = arg;
 
 	return !drain_may_use(filter->drain, filter->item, node) ||
-	       (filter->for_now &&
-		!within(traffic_of(filter->c, "", node->id).in, filter->n, DRAIN_HOST_MOVES)) ||
-	       (filter->n > 1 &&
-		!drain_takes_group(filter->c, filter->drain, filter->item, filter->place, node));
+	       (filter->for_now && !within(traffic_of(filter->c, "", node->id).in, filter->group->n,
+					   DRAIN_HOST_MOVES)) ||
+	       (filter->group->n > 1 &&
+		!drain_takes_group(filter->c, filter->drain, filter->item, filter->group, node));
 }
 
 static bool can_take(const struct score_query *query, struct filter *filter,
@@ -221,10 +220,10 @@ static bool can_take(const struct score_query *query, struct filter *filter,
 /* The planned target or the best of the rest, with room for one more arrival: its id in ret_target,
  * "" when there is none. Answers whether some host could take it, if only later. */
 static bool choose(struct core *c, const struct drain *drain, const struct drain_item *item,
-		   const struct place *place, size_t n, const struct score_query *query,
+		   const struct group *group, const struct score_query *query,
 		   char ret_target[NAME_SIZE])
 {
-	struct filter filter = {c, drain, item, place, n, true};
+	struct filter filter = {c, drain, item, group, true};
 	struct candidate best;
 	bool found = can_take(query, &filter, nodes_find(&c->nodes, item->target));
 
@@ -243,10 +242,14 @@ static bool choose(struct core *c, const struct drain *drain, const struct drain
 }
 
 static void say_why(struct core *c, struct drain *drain, struct drain_item *item,
-		    const struct score_query *query)
+		    const struct group *group, const struct score_query *query)
 {
 	struct ranking ranking;
 
+	if (group->n > 1) {
+		drain_group_say_why(c, drain, item, group);
+		return;
+	}
 	score_rank(query, &c->nodes, &ranking);
 	drain_say_why(drain, item, &ranking);
 	ranking_done(&ranking);
@@ -260,6 +263,10 @@ static void moves(struct core *c, struct drain *drain, struct drain_item *item,
 	if (!item)
 		return;
 	item->state = ITEM_moving;
+	if (job->cold && !item->cold) { /* with another of its group */
+		item->cold = true;
+		str_copy(item->mode_reason, sizeof(item->mode_reason), job->mode_reason);
+	}
 	item->attempts++;
 	item->since_ms = 0;
 	item->code[0] = item->why[0] = '\0';
@@ -356,7 +363,7 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 	struct place place;
 	struct err err = {0};
 	char target[NAME_SIZE] = "";
-	size_t n;
+	struct group group;
 	bool any;
 
 	if (nodes_find_container(&c->nodes, item->container, item->source, &place, &err) ||
@@ -367,14 +374,14 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 			is_gone(c, drain, item);
 		return false;
 	}
-	n = 1 + group_others(&place, NULL, 0);
-	if (n > 1 && !may_leave(c, drain, item, n))
+	group_of(&place, &group);
+	if (group.n > 1 && !may_leave(c, drain, item, group.n))
 		return false;
 	core_book(c, NULL);
 	query = drain_query(c, drain, item, &place, skip);
-	any = choose(c, drain, item, &place, n, &query, target);
+	any = choose(c, drain, item, &group, &query, target);
 	if (!any)
-		say_why(c, drain, item, &query);
+		say_why(c, drain, item, &group, &query);
 	if (!*target && !any)
 		wait_or_stay(c, drain, item, place.node);
 	if (*target && begin(c, drain, item, &place, target, skip, &err))

@@ -53,7 +53,7 @@ static void check_memory(const struct judge *j)
 	uint64_t need = rss + rss / 10 + image;
 	uint64_t percent = d->headroom_percent ? d->headroom_percent : j->query->headroom_percent;
 	uint64_t reserve = d->mem_total_bytes / 100 * percent;
-	uint64_t booked = more_of(j->target->booked_bytes, d->mem_reserved_bytes);
+	uint64_t booked = more_of(j->target->booked.bytes, d->mem_reserved_bytes);
 	char a[STR_HUMAN_SIZE], b[STR_HUMAN_SIZE], c[STR_HUMAN_SIZE], e[STR_HUMAN_SIZE];
 
 	if (!d->mem_total_bytes || need + reserve + booked <= d->mem_available_bytes)
@@ -70,17 +70,19 @@ static void check_space(const struct judge *j)
 	const struct digest *d = &j->target->digest;
 	uint64_t tree = j->ct->tree_bytes + j->ct->tree_bytes / 10 + 16 * MIB;
 	uint64_t image = j->ct->rss_bytes + j->ct->rss_bytes / 10 + 16 * MIB;
-	uint64_t booked = d->storage_reserved_bytes;
+	uint64_t booked = more_of(j->target->booked.storage_bytes, d->storage_reserved_bytes);
+	uint64_t beside = j->target->booked.staging_bytes;
 	char a[STR_HUMAN_SIZE], b[STR_HUMAN_SIZE];
 
 	if (d->has_storage && d->storage_free_bytes < tree + booked)
 		refuse(j, disk, "its files need %s, %s has %s free%s", str_human_bytes(a, tree),
 		       j->target->id, str_human_bytes(b, d->storage_free_bytes),
 		       booked ? ", a part of it reserved" : "");
-	if (d->has_staging && d->staging_free_bytes < image)
-		refuse(j, staging, "its image needs %s, the staging area of %s has %s free",
+	if (d->has_staging && d->staging_free_bytes < image + beside)
+		refuse(j, staging, "its image needs %s, the staging area of %s has %s free%s",
 		       str_human_bytes(a, image), j->target->id,
-		       str_human_bytes(b, d->staging_free_bytes));
+		       str_human_bytes(b, d->staging_free_bytes),
+		       beside ? ", a part of it for what moves with it" : "");
 }
 
 static void check_pressure(const struct judge *j)
@@ -118,8 +120,8 @@ static void check_names(const struct judge *j)
 
 bool judge_has_group(const struct node *node, uint64_t group)
 {
-	for (size_t i = 0; i < node->n_booked_groups; i++)
-		if (node->booked_groups[i] == group)
+	for (size_t i = 0; i < node->booked.n_groups; i++)
+		if (node->booked.groups[i] == group)
 			return true;
 	return hash_set_has(&node->groups, group);
 }

@@ -117,12 +117,6 @@ void migrate_retire_refused(struct core *c, struct job *job, enum party party,
  * A job without a group has itself. */
 struct job *migrate_group_next(const struct core *c, const struct job *of, const struct job *after);
 
-/* The label drover.group, "" when there is none; whether two containers of one host move as one;
- * and the running others of this place's group there: their number, the first max in ret. */
-const char *group_label(const struct msg_container *ct);
-bool group_joins(const struct msg_container *a, const struct msg_container *b);
-size_t group_others(const struct place *place, struct place *ret, size_t max);
-
 /* Makes the jobs of the others, with the lead's wishes. -ERR_refused when they are too many. */
 int migrate_group_make(struct core *c, struct job *lead, const struct place *place,
 		       struct err *err);

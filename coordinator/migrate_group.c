@@ -5,14 +5,10 @@
  * freeze and before the release. Until the release one that fails takes the others back with it;
  * from then on S and T decide for all of them at once (worker/group.h). */
 #include "coordinator/core_requests.h"
+#include "coordinator/group.h"
 #include "coordinator/migrate.h"
 
 #include "base/mem.h"
-
-#include <string.h>
-
-#define GROUP_LABEL "group="
-#define GROUP_MAX 8 /* worker/group.h */
 
 /* --- who --- */
 
@@ -33,48 +29,6 @@ struct job *migrate_group_next(const struct core *c, const struct job *of, const
 
 #define EACH_MEMBER(c, of, m) \
 	for (struct job *m = migrate_group_next(c, of, NULL); m; m = migrate_group_next(c, of, m))
-
-const char *group_label(const struct msg_container *ct)
-{
-	for (size_t i = 0; i < ct->labels.n; i++)
-		if (str_starts(ct->labels.v[i], GROUP_LABEL))
-			return ct->labels.v[i] + strlen(GROUP_LABEL);
-	return "";
-}
-
-struct find {
-	const struct place *of;
-	struct place *v;
-	size_t n, max;
-};
-
-bool group_joins(const struct msg_container *a, const struct msg_container *b)
-{
-	return *group_label(a) && str_eq(group_label(a), group_label(b));
-}
-
-static void find_one(void *arg, const struct place *place)
-{
-	struct find *find = arg;
-
-	if (place->secondary || place->container == find->of->container ||
-	    !str_eq(place->container->status, "running") ||
-	    !group_joins(find->of->container, place->container))
-		return;
-	if (find->n < find->max)
-		find->v[find->n] = *place;
-	find->n++;
-}
-
-size_t group_others(const struct place *place, struct place *ret, size_t max)
-{
-	struct node *node = (struct node *)place->node;
-	struct nodes one = {.v = &node, .n = 1};
-	struct find find = {.of = place, .v = ret, .max = max};
-
-	nodes_each_place(&one, find_one, &find);
-	return find.n;
-}
 
 /* --- made --- */
 
@@ -118,21 +72,23 @@ static void add_member(struct core *c, struct job *lead, const struct place *pla
 
 int migrate_group_make(struct core *c, struct job *lead, const struct place *place, struct err *err)
 {
-	struct place others[GROUP_MAX];
-	size_t n = group_others(place, others, ARRAY_LEN(others));
+	struct group group;
 
-	if (!n)
+	group_of(place, &group);
+	if (group.n == 1)
 		return 0;
-	if (n >= GROUP_MAX)
-		return fail(err, ERR_refused,
-			    "%zu containers of %s are in group %s: at most %d "
-			    "move as one",
-			    n + 1, place->node->id, group_label(place->container), GROUP_MAX);
+	if (group.n > GROUP_MAX) {
+		fail(err, ERR_refused,
+		     "%s: %zu containers of %s are in group %s: at most %d move as one",
+		     code_row(CODE_group_size)->code, group.n, place->node->id, group.name,
+		     GROUP_MAX);
+		return err_fix(err, "%s", code_row(CODE_group_size)->fix);
+	}
 	str_copy(lead->group, sizeof(lead->group), lead->id);
-	str_copy(lead->group_name, sizeof(lead->group_name), group_label(place->container));
-	lead->group_size = n + 1;
-	for (size_t i = 0; i < n; i++)
-		add_member(c, lead, &others[i], i + 1);
+	str_copy(lead->group_name, sizeof(lead->group_name), group.name);
+	lead->group_size = group.n;
+	for (size_t i = 1; i < group.n; i++)
+		add_member(c, lead, &group.v[i], i);
 	return 0;
 }
 

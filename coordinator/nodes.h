@@ -41,21 +41,28 @@ struct shift {
 
 #define BOOKED_GROUPS 4
 
+/* What is on its way to a host, set by the core before each decision. */
+struct bookings {
+	uint64_t bytes; /* of memory */
+	uint64_t cpu_permille;
+	uint64_t storage_bytes;
+	uint64_t staging_bytes;         /* of others that arrive at the same moment */
+	uint64_t groups[BOOKED_GROUPS]; /* hashes, as in node.groups */
+	size_t n_groups;
+};
+
 /* What a ranking of all hosts reads comes first. */
 struct node {
 	enum node_state state;
 	bool enrolled; /* in the roster */
 	bool cordoned;
 	bool load_known;
-	bool booked;      /* the core has a booking to take back */
+	bool is_booked;   /* the core has a booking to take back */
 	struct msg *beat; /* last, NULL before the first */
 	struct msg *caps;
 	struct shift *shifts;
 	double load[RESOURCE_COUNT];
-	uint64_t booked_bytes; /* arrivals in flight, set by the core before each decision */
-	uint64_t booked_cpu_permille;
-	uint64_t booked_groups[BOOKED_GROUPS]; /* hashes, as in groups */
-	size_t n_booked_groups;
+	struct bookings booked;
 	uint64_t moves, moves_failed; /* to this host, of those remembered */
 	uint64_t beat_ms;             /* when its last beat came */
 	struct hash_set groups;       /* that its containers belong to (policy.h) */

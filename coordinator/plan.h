@@ -76,6 +76,8 @@ struct plan_world {
 		/* Group ids below n_containers, PLAN_NONE for none; NULL: no groups. */
 		const uint32_t *spread;   /* no two of a group in one domain */
 		const uint32_t *together; /* all of a group on one host, and moved as one */
+		const uint32_t *unit; /* of a rebalance: all of a unit are on one host, and move as
+					 one or not at all */
 	} ct;
 	plan_allowed *allowed; /* NULL: all */
 	const void *arg;
@@ -130,7 +132,8 @@ struct plan_limits {
 	double imbalance; /* from which the balance lane acts */
 	double gain;      /* of the imbalance, that a whole balance plan must bring */
 	unsigned hold;    /* ticks that it must have lasted */
-	uint32_t moves;   /* at most, of one tick; the overload lane makes one a host */
+	uint32_t moves;   /* at most, of one tick, a unit being one; the overload lane makes one a
+			     host */
 };
 
 extern const struct plan_limits plan_limits;

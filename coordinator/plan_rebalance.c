@@ -30,7 +30,9 @@ struct balance {
 	struct plan_state s;
 	const struct plan_world *in;
 	struct plan_groups guests; /* of each host, as they are before the plan */
+	struct plan_groups units;  /* the members of each */
 	uint8_t *moved;            /* of each container */
+	uint32_t n_moved;          /* units */
 	double *hot;
 	uint32_t *heap; /* hosts, the hottest first */
 	uint32_t n_heap;
@@ -84,7 +86,6 @@ static void top_changed(struct balance *b, bool remove)
 
 struct candidate {
 	struct plan_unit unit;
-	uint32_t container;
 	double worth; /* what its host cools by, as far as it matters, for each byte that moves */
 };
 
@@ -97,9 +98,28 @@ static bool may_move(const struct balance *b, uint32_t c)
 	       !(in->ct.together && in->ct.together[c] < in->n_containers);
 }
 
+/* What moves when this guest does. False: it may not, or it is another's of its unit to begin. */
+static bool unit_of(const struct balance *b, const uint32_t *guest, struct plan_unit *ret)
+{
+	uint32_t id = b->in->ct.unit ? b->in->ct.unit[*guest] : PLAN_NONE, n = 1;
+	const uint32_t *v = guest;
+
+	if (id < b->in->n_containers) {
+		v = &b->units.v[b->units.at[id]];
+		n = b->units.at[id + 1] - b->units.at[id];
+	}
+	if (v[0] != *guest)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!may_move(b, v[i]))
+			return false;
+	plan_unit_init(&b->s, v, n, ret);
+	return true;
+}
+
 static double cost_of(const struct plan_unit *u)
 {
-	return u->size[RESOURCE_mem] + MOVE_BYTES;
+	return u->size[RESOURCE_mem] + u->n * MOVE_BYTES;
 }
 
 /* What a move off a host is for: to cool it to `enough`, on a target that stays below `below`. */
@@ -114,12 +134,11 @@ static size_t find_candidates(const struct balance *b, uint32_t host, double eno
 	size_t n = 0;
 
 	for (uint32_t k = b->guests.at[host]; k < b->guests.at[host + 1]; k++) {
-		struct candidate c = {.container = b->guests.v[k]};
+		struct candidate c;
 		size_t at;
 
-		if (!may_move(b, c.container))
+		if (!unit_of(b, &b->guests.v[k], &c.unit))
 			continue;
-		plan_unit_init(&b->s, &b->guests.v[k], 1, &c.unit);
 		c.worth =
 			(b->hot[host] - fmax(enough, plan_hot_with(&b->s, host, c.unit.size, -1))) /
 			cost_of(&c.unit);
@@ -162,7 +181,9 @@ static bool move_one(struct balance *b, uint32_t host, struct goal goal, enum pl
 		return false;
 	plan_put(&b->s, &chosen->unit, to);
 	plan_add_moves(plan, b->in, &chosen->unit, why);
-	b->moved[chosen->container] = 1;
+	for (uint32_t i = 0; i < chosen->unit.n; i++)
+		b->moved[chosen->unit.v[i]] = 1;
+	b->n_moved++;
 	b->hot[host] = plan_hot(&b->s, host);
 	return true;
 }
@@ -179,8 +200,7 @@ static struct goal relief_of(const struct plan_limits *limits, double hot)
 
 static void relieve(struct balance *b, const struct plan_limits *limits, struct plan *plan)
 {
-	while (b->n_heap && plan->n_moves < limits->moves &&
-	       b->hot[b->heap[0]] >= limits->overload) {
+	while (b->n_heap && b->n_moved < limits->moves && b->hot[b->heap[0]] >= limits->overload) {
 		uint32_t top = b->heap[0];
 
 		if (!(b->in->host.flags[top] & PLAN_HOST_briefly))
@@ -191,7 +211,7 @@ static void relieve(struct balance *b, const struct plan_limits *limits, struct 
 
 static void even_out(struct balance *b, const struct plan_limits *limits, struct plan *plan)
 {
-	while (b->n_heap && plan->n_moves < limits->moves) {
+	while (b->n_heap && b->n_moved < limits->moves) {
 		uint32_t top = b->heap[0];
 		double hot = plan_hot(&b->s, top);
 
@@ -236,6 +256,7 @@ static void balance_init(struct balance *b, const struct plan_world *world)
 	*b = (struct balance){.in = world};
 	plan_state_init(&b->s, world, NULL);
 	plan_groups_init(&b->guests, world->ct.host, world->n_containers, world->n_hosts);
+	plan_groups_init(&b->units, world->ct.unit, world->n_containers, world->n_containers);
 	b->moved = mem_new(world->n_containers, sizeof(*b->moved));
 	b->hot = mem_new(world->n_hosts, sizeof(*b->hot));
 	b->heap = mem_new(world->n_hosts, sizeof(*b->heap));
@@ -245,6 +266,7 @@ static void balance_done(struct balance *b)
 {
 	plan_state_done(&b->s);
 	plan_groups_done(&b->guests);
+	plan_groups_done(&b->units);
 	free(b->moved);
 	free(b->hot);
 	free(b->heap);

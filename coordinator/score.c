@@ -167,9 +167,9 @@ double terms_make(const struct judge *j, uint64_t cpu_permille, struct terms *re
 
 	memcpy(after, node->load, sizeof(after));
 	after[RESOURCE_cpu] +=
-		(double)(cpu_permille + node->booked_cpu_permille) / 1000 / (d->cpus ? d->cpus : 1);
+		(double)(cpu_permille + node->booked.cpu_permille) / 1000 / (d->cpus ? d->cpus : 1);
 	if (d->mem_total_bytes)
-		after[RESOURCE_mem] += (double)(j->ct->rss_bytes + node->booked_bytes) /
+		after[RESOURCE_mem] += (double)(j->ct->rss_bytes + node->booked.bytes) /
 				       (double)d->mem_total_bytes;
 	ret->hot = fullest(after);
 	ret->value[0] = 1 - unit(ret->hot);

@@ -60,7 +60,9 @@
 	F(str,  2, why, 500) \
 	F(str,  3, fix, 500) \
 	F(flag, 4, warning)            /* may move all the same */ \
-	F(str,  5, skip, 31)           /* name that --skip takes, empty: cannot be skipped */
+	F(str,  5, skip, 31)           /* name that --skip takes, empty: cannot be skipped */ \
+	F(str,  6, of, 63)             /* the container that it is about, when it is another one that \
+	                                  moves with this one */
 
 #define MSG_mount(F) \
 	F(str, 1, target, 1023) \

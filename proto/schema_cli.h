@@ -158,7 +158,10 @@
 	F(str,  8, note, 255)          /* why nothing is known of it now */ \
 	F(obj,  9, best, candidate)    /* where it would go; absent when nowhere */ \
 	F(str, 10, policy, 63) \
-	F(u64, 11, priority)
+	F(u64, 11, priority) \
+	F(str, 12, group, 63)          /* moves as one with others: its name, */ \
+	F(u64, 13, group_size)         /* … how many they are, */ \
+	F(str, 14, barred_by, 63)      /* … and the first of them that keeps all from moving live */
 
 /* What policies and labels say of a container (base/options.h). */
 #define MSG_rules(F) \
@@ -171,7 +174,9 @@
 	F(str,  7, spread, 63) \
 	F(str,  8, keep_together, 63) \
 	F(u64,  9, priority) \
-	F(u64, 10, max_downtime_ms)
+	F(u64, 10, max_downtime_ms) \
+	F(str, 11, group, 63)          /* it moves as one with others: its name, */ \
+	F(strs,12, moves_with, 8, 63)  /* … and who they are */
 
 /* How many hosts (or containers) were judged, and how. */
 #define MSG_tally(F) \

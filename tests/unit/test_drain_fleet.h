@@ -37,6 +37,7 @@ struct guest {
 	int host;
 	uint64_t rss, cpu; /* permille of one core */
 	bool running, io_uring;
+	const char *label; /* NULL: none */
 	unsigned moves;
 };
 
@@ -138,6 +139,7 @@ static void tell_caps(struct fleet *f, int host)
 				.rss_bytes = f->guest[i].rss,
 				.cpu_permille = f->guest[i].cpu,
 				.io_uring = f->guest[i].io_uring,
+				.labels = {&f->guest[i].label, f->guest[i].label != NULL},
 			};
 	say(f, host, MSG_TYPE_caps, &caps);
 }
@@ -271,7 +273,8 @@ static void answer(struct fleet *f, int host, const struct msg_ask *ask)
 				      .runtime = "runc",
 				      .status = "running",
 				      .bundle = "/var/lib/ct/x",
-				      .rss_bytes = guest->rss};
+				      .rss_bytes = guest->rss,
+				      .labels = {&guest->label, guest->label != NULL}};
 	struct msg_figures held = {.frozen_us = 100000};
 	struct msg_answer a = {.migration = ask->migration,
 			       .step = ask->step,

@@ -23,7 +23,7 @@ struct cluster {
 	struct core *core;
 	struct options *options;
 	struct effects fx;
-	struct msg_container guest[8]; /* of alpha */
+	struct msg_container guest[12]; /* of alpha */
 	size_t n_guests;
 	uint64_t beta_mib, gamma_mib;
 	struct msg *reply;
@@ -257,6 +257,143 @@ static void policies_have_their_say(void **state)
 	end(&c);
 }
 
+/* --- what moves as one --- */
+
+static const char *shop[] = {"group=shop"};
+
+static struct msg_container *add_member(struct cluster *c, const char *id, uint64_t rss_mib)
+{
+	struct msg_container *ct = add_guest(c, id, rss_mib);
+
+	ct->labels = (struct msg_strs){shop, 1};
+	return ct;
+}
+
+static const struct msg_place *row(const struct msg_reply *reply, const char *id)
+{
+	for (size_t i = 0; i < reply->places.n; i++)
+		if (str_eq(reply->places.v[i].container->id, id))
+			return &reply->places.v[i];
+	assert_true(false);
+	return NULL;
+}
+
+/* beta has room for one of them and is the better host; gamma for both. */
+static void a_group_is_judged_on_a_host_that_takes_all(void **state)
+{
+	const struct msg_reply *reply;
+	struct cluster c;
+
+	(void)state;
+	begin(&c, "");
+	c.beta_mib = 2500;
+	c.gamma_mib = 3300;
+	add_member(&c, "web", 500);
+	add_member(&c, "api", 500);
+	add_guest(&c, "lone", 100);
+	start(&c);
+	reply = ready(&c);
+	assert_int_equal(reply->code, 0);
+	assert_string_equal(goes_to(reply, "web"), "gamma");
+	assert_string_equal(goes_to(reply, "api"), "gamma");
+	assert_string_equal(row(reply, "web")->group, "shop");
+	assert_int_equal(row(reply, "web")->group_size, 2);
+	assert_null(row(reply, "lone")->group);
+	assert_int_equal(reply->tally->judged, 3);
+	end(&c);
+}
+
+static void the_sum_of_a_group_must_fit(void **state)
+{
+	const struct msg_reply *reply;
+	struct cluster c;
+
+	(void)state;
+	begin(&c, "");
+	c.beta_mib = c.gamma_mib = 2500; /* for one each */
+	add_member(&c, "web", 500);
+	add_member(&c, "api", 500);
+	start(&c);
+	reply = ready(&c);
+	assert_int_equal(reply->code, ERR_refused);
+	assert_int_equal(reply->tally->no, 2);
+	assert_string_equal(row(reply, "web")->reasons.v[0].code, "E-MEM");
+	end(&c);
+}
+
+static void the_worst_member_speaks_for_all(void **state)
+{
+	const struct msg_reply *reply;
+	const struct msg_place *web;
+	struct cluster c;
+
+	(void)state;
+	begin(&c, "");
+	add_member(&c, "web", 100);
+	add_member(&c, "api", 100)->io_uring = true;
+	start(&c);
+	reply = ready(&c);
+	web = row(reply, "web");
+	assert_string_equal(web->verdict, "cold");
+	assert_string_equal(web->barred_by, "api");
+	assert_string_equal(web->reasons.v[0].code, "E-IOURING");
+	assert_string_equal(web->reasons.v[0].of, "api");
+	assert_non_null(strstr(web->reasons.v[0].why, "api moves with it"));
+	assert_null(row(reply, "api")->reasons.v[0].of);
+	assert_int_equal(reply->tally->cold, 2);
+	reply = ask(&c, &(struct msg_request){.command = "ps", .mode = "stuck"});
+	assert_int_equal(reply->places.n, 2);
+	reply = ask(&c, &(struct msg_request){.command = "ps", .mode = "movable"});
+	assert_int_equal(reply->places.n, 0);
+	reply = ask(&c, &(struct msg_request){.command = "ps"});
+	assert_string_equal(row(reply, "api")->group, "shop");
+	end(&c);
+}
+
+/* Nobody has to be asked: what bars it is known here. */
+static void check_of_one_judges_all(void **state)
+{
+	const struct msg_reply *reply;
+	struct cluster c;
+
+	(void)state;
+	begin(&c, "");
+	add_member(&c, "web", 100);
+	add_member(&c, "api", 100)->io_uring = true;
+	start(&c);
+	reply = ask(&c, &(struct msg_request){.command = "check", .container = "web"});
+	assert_int_equal(reply->code, ERR_refused);
+	assert_string_equal(reply->rules->group, "shop");
+	assert_int_equal(reply->rules->moves_with.n, 1);
+	assert_string_equal(reply->rules->moves_with.v[0], "api");
+	assert_int_equal(reply->candidates.n, 2);
+	assert_string_equal(reply->candidates.v[0].verdict, "cold");
+	assert_string_equal(reply->candidates.v[0].reasons.v[0].of, "api");
+	assert_int_equal(reply->tally->cold, 2);
+	end(&c);
+}
+
+static void more_than_can_move_as_one_cannot(void **state)
+{
+	static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+	const struct msg_reply *reply;
+	struct cluster c;
+
+	(void)state;
+	begin(&c, "");
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		add_member(&c, ids[i], 10);
+	start(&c);
+	reply = ready(&c);
+	assert_int_equal(reply->tally->no, 9);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		assert_string_equal(reply->places.v[i].reasons.v[0].code, "E-GROUP-SIZE");
+	reply = ask(&c, &(struct msg_request){.command = "migrate", .container = "c"});
+	assert_int_equal(reply->code, ERR_refused);
+	assert_non_null(strstr(reply->error, "E-GROUP-SIZE"));
+	end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +401,11 @@ int main(void)
 		cmocka_unit_test(the_codes_say_all_some_or_none),
 		cmocka_unit_test(ps_keeps_what_was_asked_for),
 		cmocka_unit_test(policies_have_their_say),
+		cmocka_unit_test(a_group_is_judged_on_a_host_that_takes_all),
+		cmocka_unit_test(the_sum_of_a_group_must_fit),
+		cmocka_unit_test(the_worst_member_speaks_for_all),
+		cmocka_unit_test(check_of_one_judges_all),
+		cmocka_unit_test(more_than_can_move_as_one_cannot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

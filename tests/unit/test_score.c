@@ -160,7 +160,7 @@ static void bend_booked_spread(struct world *w)
 	spread = some_rules();
 	spread.spread = "webs";
 	w->rules = &spread;
-	beta->booked_groups[beta->n_booked_groups++] = spread_hash("webs");
+	beta->booked.groups[beta->booked.n_groups++] = spread_hash("webs");
 }
 
 static void bend_together(struct world *w)
@@ -393,7 +393,7 @@ static void bookings_count_against_memory(void **state)
 	(void)state;
 	good_world(&w);
 	hear_all(&w);
-	nodes_find(&w.nodes, "beta")->booked_bytes = 600 * MIB;
+	nodes_find(&w.nodes, "beta")->booked.bytes = 600 * MIB;
 	judge(&w);
 	assert_true(has(&w, "E-MEM"));
 	end_world(&w);

@@ -17,6 +17,7 @@
 struct lab_script {
 	int host; /* -1: any */
 	enum step step;
+	const char *container;       /* NULL: any */
 	bool mute;                   /* never answers */
 	bool twice;                  /* answers twice */
 	bool bare;                   /* without proof, digest, ticket */
@@ -41,7 +42,9 @@ struct lab {
 	struct effect_record *kept;
 	size_t n_kept;
 	struct lab_host host[LAB_HOSTS];
-	struct msg **queue; /* asks on their way, with their host */
+	struct lab_host twin[LAB_HOSTS]; /* api, where a test has made a pair */
+	struct msg *gathers[2];          /* asks to release that wait for the other's */
+	struct msg **queue;              /* asks on their way, with their host */
 	int *queue_host;
 	size_t n_queue;
 	struct msg **heard; /* what the client was told */
@@ -164,6 +167,7 @@ static void lab_caps(struct lab *lab, int i)
 	struct msg_network network = {.bridge = "br0", .subnet = "10.9.0.0/24"};
 	const char *address = "10.9.0.5/24";
 	struct msg_net net = {.kind = "named", .bridge = "br0", .addrs = {&address, 1}};
+	struct msg_container v[2];
 	struct msg_container web = {.id = "web",
 				    .runtime = "runc",
 				    .status = "running",
@@ -171,6 +175,7 @@ static void lab_caps(struct lab *lab, int i)
 				    .rss_bytes = 64 * LAB_MIB,
 				    .tree_bytes = LAB_MIB,
 				    .io_uring = h->io_uring,
+				    .labels = {&h->label, h->label != NULL},
 				    .net = &net};
 	char instance[ULID_SIZE];
 	struct msg_caps caps = {.kernel = "6.12.0",
@@ -181,7 +186,7 @@ static void lab_caps(struct lab *lab, int i)
 				.runtimes = {&runc, 1},
 				.cgroup_version = 2,
 				.networks = {&network, 1},
-				.containers = {&web, h->has_web},
+				.containers = {v, 0},
 				.instance = instance};
 
 	lab_instance(h, i, instance);
@@ -189,6 +194,15 @@ static void lab_caps(struct lab *lab, int i)
 	    str_eq(h->journal, "held")) {
 		web.migration = "01HZ0000000000000000000001";
 		web.authority = h->journal;
+	}
+	if (h->has_web)
+		v[caps.containers.n++] = web;
+	if (lab->twin[i].has_web) {
+		web.id = "api";
+		web.bundle = "/var/lib/ct/api";
+		web.net = NULL;
+		web.io_uring = lab->twin[i].io_uring;
+		v[caps.containers.n++] = web;
 	}
 	lab_say(lab, i, MSG_TYPE_caps, &caps);
 }
@@ -267,6 +281,8 @@ static void lab_restart(struct lab *lab)
 {
 	core_free(&lab->core);
 	lab_drop_queue(lab);
+	for (int i = 0; i < 2; i++)
+		msg_free(&lab->gathers[i]);
 	lab->now.mono_ms += 500;
 	lab->now.wall_ms += 500;
 	lab_boot_core(lab);
@@ -276,6 +292,8 @@ static void lab_end(struct lab *lab)
 {
 	core_free(&lab->core);
 	lab_drop_queue(lab);
+	for (int i = 0; i < 2; i++)
+		msg_free(&lab->gathers[i]);
 	for (size_t i = 0; i < lab->n_kept; i++)
 		free(lab->kept[i].data);
 	for (size_t i = 0; i < lab->n_heard; i++)
@@ -288,22 +306,29 @@ static void lab_end(struct lab *lab)
 
 /* --- what the workers are asked --- */
 
-static void lab_at_most_one_runs(const struct lab *lab)
+static unsigned lab_running(const struct lab_host *v)
 {
 	unsigned running = 0;
 
 	for (int i = 0; i < LAB_HOSTS; i++)
-		running += lab->host[i].has_web && !lab->host[i].frozen &&
-			   !str_eq(lab->host[i].journal, "prepared");
-	assert_true(running <= 1);
+		running += v[i].has_web && !v[i].frozen && !str_eq(v[i].journal, "prepared");
+	return running;
 }
 
-static struct lab_script *lab_scripted(struct lab *lab, int host, uint64_t step)
+static void lab_at_most_one_runs(const struct lab *lab)
+{
+	assert_true(lab_running(lab->host) <= 1);
+	assert_true(lab_running(lab->twin) <= 1);
+}
+
+static struct lab_script *lab_scripted(struct lab *lab, int host, uint64_t step,
+				       const char *container)
 {
 	for (size_t i = 0; i < lab->n_scripts; i++) {
 		struct lab_script *s = &lab->script[i];
 
-		if (s->step == step && (s->host < 0 || s->host == host))
+		if (s->step == step && (s->host < 0 || s->host == host) &&
+		    (!s->container || str_eq(s->container, container)))
 			return s;
 	}
 	return NULL;
@@ -319,7 +344,7 @@ static void lab_unscript(struct lab *lab, struct lab_script *s)
 /* A log of 20,000 bytes: more than fits an answer. Without a script none is kept. */
 static void lab_deliver_log(struct lab *lab, int host, const struct msg_ask *ask)
 {
-	struct lab_script *s = lab_scripted(lab, host, STEP_log);
+	struct lab_script *s = lab_scripted(lab, host, STEP_log, ask->container);
 	struct msg_answer a = {
 		.migration = ask->migration, .step = STEP_log, .log_offset = ask->offset};
 	char piece[16384];
@@ -342,10 +367,30 @@ static void lab_deliver_log(struct lab *lab, int host, const struct msg_ask *ask
 	lab_say(lab, host, MSG_TYPE_answer, &a);
 }
 
+static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask);
+
+/* False: the ask waits for that of the other of its pair. What waited is answered with it. */
+static bool lab_pair(struct lab *lab, int host, struct lab_host *h, const struct msg_ask *ask)
+{
+	struct lab_host *other = h->is_api ? &lab->host[host] : &lab->twin[host];
+	struct msg *waited;
+
+	if (!lab_pair_step(h, other, ask)) {
+		msg_free(&lab->gathers[h->is_api]);
+		lab->gathers[h->is_api] = msg_copy(MSG_TYPE_ask, ask);
+		return false;
+	}
+	waited = str_eq(other->journal, "held") ? NULL : mem_take(lab->gathers[!h->is_api]);
+	if (waited)
+		lab_deliver(lab, host, waited->ask);
+	msg_free(&waited);
+	return true;
+}
+
 static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask)
 {
-	struct lab_script *s = lab_scripted(lab, host, ask->step);
-	struct lab_host *h = &lab->host[host];
+	struct lab_script *s = lab_scripted(lab, host, ask->step, ask->container);
+	struct lab_host *h = str_eq(ask->container, "api") ? &lab->twin[host] : &lab->host[host];
 	struct msg_answer a = {.migration = ask->migration,
 			       .step = ask->step,
 			       .attempt = ask->attempt,
@@ -362,7 +407,9 @@ static void lab_deliver(struct lab *lab, int host, const struct msg_ask *ask)
 	}
 	if (s && s->before)
 		s->before(lab);
-	if (!h->up || (s && s->mute))
+	if (!lab->host[host].up || (s && s->mute))
+		return;
+	if (h->label && !(s && s->code) && !lab_pair(lab, host, h, ask))
 		return;
 	if (s && (s->code || s->reason)) {
 		a.code = (uint64_t)s->code;

@@ -32,6 +32,10 @@ struct lab_host {
 	uint64_t seq, beat_ms;
 	uint64_t mem_available;
 	bool io_uring;
+	/* Of a pair: web here, and api in the lab's twin of this host, move as one. */
+	const char *label;
+	bool is_api;
+	bool gathered; /* asked to release, with its proof */
 };
 
 static bool lab_proves(const struct msg_ask *ask, const char *word)
@@ -151,14 +155,42 @@ static int lab_target_step(struct lab_host *h, const struct msg_ask *ask)
 	}
 }
 
+/* What one ask means for both of a pair (docs/protocol.md, Groups). False: this one waits for the
+ * other's. */
+static bool lab_pair_step(struct lab_host *h, struct lab_host *other, const struct msg_ask *ask)
+{
+	bool held = str_eq(h->journal, "held") && str_eq(other->journal, "held");
+
+	if (ask->step == STEP_release && str_eq(h->journal, "held")) {
+		h->gathered |= lab_proves(ask, "PREPARED");
+		if (held && h->gathered && !other->gathered)
+			return false;
+		/* One of them has left: so does this one. */
+		str_copy(h->journal, 16, held && h->gathered ? "released" : "own");
+		h->frozen = str_eq(h->journal, "released");
+		if (h->frozen)
+			str_copy(other->journal, 16, "released");
+		h->gathered = other->gathered = false;
+	} else if (ask->step == STEP_start && str_eq(h->journal, "prepared")) {
+		bool both = str_eq(other->journal, "prepared");
+
+		assert_true(lab_proves(ask, "GRANT"));
+		str_copy(h->journal, 16, both ? "running" : "refused");
+		if (both)
+			str_copy(other->journal, 16, "running");
+		h->has_web = both;
+	} else if (ask->step == STEP_refuse && !str_eq(h->journal, "running") &&
+		   (str_eq(other->journal, "prepared") || str_eq(other->journal, "reserved"))) {
+		str_copy(other->journal, 16, "refused");
+		other->has_web = false;
+	}
+	return true;
+}
+
 static void lab_fill(const struct lab_host *h, const struct msg_ask *ask, struct msg_answer *a)
 {
 	static const uint8_t digest[32] = {1};
-	static struct msg_container web = {.id = "web",
-					   .runtime = "runc",
-					   .status = "running",
-					   .bundle = "/var/lib/ct/web",
-					   .rss_bytes = 64 * LAB_MIB};
+	static struct msg_container ct;
 	static struct msg_figures held = {.frozen_us = 100000, .send_us = 20000};
 	const char *word = str_eq(h->journal, "prepared")   ? "PREPARED"
 			   : str_eq(h->journal, "released") ? "GRANT"
@@ -173,8 +205,15 @@ static void lab_fill(const struct lab_host *h, const struct msg_ask *ask, struct
 		a->digest = (struct msg_bin){digest, 32};
 		a->figures = &held;
 	}
-	if (ask->step == STEP_check && str_eq(ask->source, lab_names[0]))
-		a->facts = &web;
+	if (ask->step != STEP_check || !str_eq(ask->source, lab_names[0]))
+		return;
+	ct = (struct msg_container){.id = h->is_api ? "api" : "web",
+				    .runtime = "runc",
+				    .status = "running",
+				    .bundle = h->is_api ? "/var/lib/ct/api" : "/var/lib/ct/web",
+				    .rss_bytes = 64 * LAB_MIB,
+				    .labels = {(const char **)&h->label, h->label != NULL}};
+	a->facts = &ct;
 }
 
 #endif

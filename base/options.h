@@ -63,7 +63,7 @@
 	X(transfer,    key,           path,  "/etc/drover/transfer_key", 0, 4095, "SSH private key of user drover") \
 	X(transfer,    sessions,      u64,   "1",                   1, 8,    "SSH sessions a migration uses") \
 	X(transfer,    codec,         name,  "auto",                0, 8,    "auto, none, lz4 or zstd") \
-	X(transfer,    rate,          bytes, "0",                   0, 0,    "bytes a second a migration may send; 0: no limit") \
+	X(transfer,    rate,          bytes, "0",                   0, 0,    "bytes a second that this host's migrations may send, together; 0: no limit") \
 	X(cli,         coordinator,   str,   "",                    0, 255,  "endpoint to dial; default: the local coordinator") \
 	X(cli,         key,           path,  "/etc/drover/operator.key", 0, 4095, "key file of the operator who uses this command line (mode 0600)") \
 	X(cli,         server,        name,  "",                    0, 63,   "roster id of the coordinator at a tcp endpoint")

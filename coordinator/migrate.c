@@ -24,7 +24,6 @@ static void fill_carried(const struct job *job, unsigned carries, struct msg_ask
 	if (carries & CARRY_peer) {
 		ask->peer_address = work->peer_address;
 		ask->peer_port = work->peer_port;
-		ask->bandwidth = work->bandwidth;
 		ask->rounds = work->rounds;
 	}
 	if (carries & CARRY_facts)

@@ -249,7 +249,7 @@
 	F(str, 21, reason, 255) \
 	F(bin, 22, cpuinfo, 65536) \
 	F(obj, 23, container_facts, container) \
-	F(u64, 24, bandwidth)          /* bytes/s this move may use, 0 = no limit */ \
+	/* 24 reserved: a rate of one move */ \
 	F(u64, 25, rounds)             /* most pre-copy rounds */ \
 	F(str, 26, operator, 63)       /* force: who has signed it, proto/force.h */ \
 	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \

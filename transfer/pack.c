@@ -82,7 +82,8 @@ static int obey_rate(struct push *push, size_t bytes, struct err *err)
 			return r;
 		now = clock_mono_us();
 	}
-	push->rate_us = now + bytes * MB / push->config.rate;
+	push->rate_us = pace_book(push->config.pace ? push->config.pace : &push->alone, bytes,
+				  push->config.rate, now);
 	return 0;
 }
 

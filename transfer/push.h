@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "transfer/frame.h"
 #include "transfer/known.h"
+#include "transfer/pace.h"
 #include "transfer/sendq.h"
 #include "transfer/wire.h"
 
@@ -27,6 +28,7 @@ struct push_figures {
 struct push_config {
 	enum codec codec;
 	uint64_t rate;      /* bytes/s, 0 = no limit */
+	struct pace *pace;  /* the clock that others obey too; borrowed; NULL: alone */
 	uint64_t link_rate; /* bytes/s expected of the wire, 0 = unknown */
 	/* Waits on n descriptors (a timeout is no error). Called often; -ERR_canceled ends all.
 	 * NULL: poll(2) alone. */

@@ -26,7 +26,8 @@ struct push {
 	bool declared; /* the pack names the current file */
 	uint64_t new_bytes;
 	unsigned raw_skip, raw_run; /* frames that go uncompressed after one that did not shrink */
-	uint64_t rate_us;           /* when the rate limit allows the next frame */
+	struct pace alone;
+	uint64_t rate_us; /* when the rate limit allows the next frame */
 	struct push_figures figures;
 };
 

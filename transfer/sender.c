@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "transfer/frame.h"
+#include "transfer/pace.h"
 #include "transfer/pass.h"
 #include "transfer/push.h"
 #include "transfer/ssh.h"
@@ -35,6 +36,7 @@ struct sender {
 	enum sender_state state;
 	struct sender_connect connect;
 	struct ssh *ssh; /* the warm session, until OPEN */
+	struct pace *pace;
 	struct push *push;
 	struct passes *passes;
 	uint64_t progress_ms;
@@ -95,13 +97,16 @@ static int new_session(struct sender *s, struct ssh **ret, struct err *err)
 	return ssh_connect(&target, ret, err);
 }
 
-static int do_connect(struct sender *s, const struct sender_connect *connect, struct err *err)
+static int do_connect(struct sender *s, const struct sender_connect *connect, int pace,
+		      struct err *err)
 {
 	int r;
 
 	if (s->state != SENDER_NEW)
 		return fail(err, ERR_busy, "already connected");
 	s->connect = *connect;
+	if (pace >= 0 && !s->pace && !(s->pace = pace_map(pace, err)))
+		return -err->code;
 	r = new_session(s, &s->ssh, err);
 	if (!r)
 		s->state = SENDER_CONNECTED;
@@ -125,6 +130,7 @@ static int do_open(struct sender *s, const struct sender_open *open, struct err 
 {
 	struct push_config config = {.codec = open->codec,
 				     .rate = open->rate,
+				     .pace = s->pace,
 				     .link_rate = open->link_rate,
 				     .wait = sender_wait,
 				     .arg = s};
@@ -192,13 +198,13 @@ static void answer(struct sender *s, enum sender_kind kind, const struct err *er
 }
 
 /* False when the process has to end. */
-static bool on_message(struct sender *s, const struct sender_msg *msg, int reader)
+static bool on_message(struct sender *s, const struct sender_msg *msg, int passed)
 {
 	struct err err = {0};
 
 	switch (msg->kind) {
 	case SENDER_connect:
-		do_connect(s, &msg->connect, &err);
+		do_connect(s, &msg->connect, passed, &err);
 		answer(s, SENDER_connected, &err);
 		return true;
 	case SENDER_open:
@@ -206,8 +212,8 @@ static bool on_message(struct sender *s, const struct sender_msg *msg, int reade
 		answer(s, SENDER_opened, &err);
 		return true;
 	case SENDER_pass:
-		if (s->state == SENDER_OPEN && reader >= 0) {
-			do_pass(s, &msg->pass, reader);
+		if (s->state == SENDER_OPEN && passed >= 0) {
+			do_pass(s, &msg->pass, passed);
 			return true;
 		}
 		fail(&err, ERR_busy, "not open, or sealed, or no reader");
@@ -225,16 +231,16 @@ static void serve(struct sender *s)
 {
 	for (;;) {
 		struct pollfd p = {.fd = s->fd, .events = POLLIN};
-		auto_close int reader = -1;
+		auto_close int passed = -1;
 		struct sender_msg msg;
 		int r;
 
 		if (poll(&p, 1, -1) < 0 && errno != EINTR)
 			return;
-		r = sender_ctl_recv(s->fd, &msg, &reader, NULL);
+		r = sender_ctl_recv(s->fd, &msg, &passed, NULL);
 		if (r == -ERR_busy)
 			continue;
-		if (r || !on_message(s, &msg, reader))
+		if (r || !on_message(s, &msg, passed))
 			return;
 		explicit_bzero(&msg, sizeof(msg));
 	}
@@ -255,6 +261,7 @@ int sender_run(int control_fd)
 	passes_free(&s.passes);
 	push_free(&s.push);
 	ssh_free(&s.ssh);
+	pace_unmap(&s.pace);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * SEQPACKET socketpair. Every message is one struct sender_msg.
  *
  *   parent                                   sender
- *   CONNECT (check) ------------------------> SSH up, key pinned
+ *   CONNECT + pace.h's descriptor (check) --> SSH up, key pinned
  *                   <------------------------ CONNECTED | ERROR
  *   OPEN (reserve has given a ticket) ------> exec channels, handshakes
  *                   <------------------------ OPENED | ERROR

@@ -276,8 +276,7 @@ static int begin_sync(struct executor *x, struct mig *m, struct err *err)
 {
 	struct wire_out out = {.kind = WIRE_OPEN,
 			       .ticket_len = m->ask.ticket_len,
-			       .epoch = m->row.epoch,
-			       .bandwidth = m->ask.bandwidth};
+			       .epoch = m->row.epoch};
 	int rc;
 
 	if (!m->sender_open)

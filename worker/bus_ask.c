@@ -174,7 +174,6 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->deadline_ms = ask->deadline_ms;
 	to->rss_bytes = ask->rss_bytes;
 	to->tree_bytes = ask->tree_bytes;
-	to->bandwidth = ask->bandwidth;
 	to->rounds = ask->rounds;
 	to->offset = ask->offset;
 	to->group_size = ask->group_size < UINT32_MAX ? (uint32_t)ask->group_size : UINT32_MAX;

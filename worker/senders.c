@@ -9,10 +9,13 @@
 #include "base/mem.h"
 #include "runtime/run.h"
 #include "transfer/frame.h"
+#include "transfer/pace.h"
 #include "transfer/sender.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define QUEUE_MAX 4
 
@@ -32,6 +35,7 @@ struct senders {
 	const struct options *options;
 	const struct roster *roster;
 	int executor;
+	int pace; /* of all senders, transfer/pace.h */
 	struct slot slots[SENDERS_MAX];
 };
 
@@ -39,10 +43,14 @@ struct senders *senders_new(const struct options *options, const struct roster *
 			    int executor)
 {
 	struct senders *s = mem_new_of(struct senders);
+	struct err err;
 
 	s->options = options;
 	s->roster = roster;
 	s->executor = executor;
+	s->pace = pace_new(&err);
+	if (s->pace < 0)
+		log_warn("each migration has the rate limit for itself\twhy=%s", err.text);
 	for (size_t i = 0; i < SENDERS_MAX; i++)
 		s->slots[i].control = -1;
 	return s;
@@ -65,6 +73,8 @@ void senders_free(struct senders **senders)
 		return;
 	for (size_t i = 0; i < SENDERS_MAX; i++)
 		close_slot(&(*senders)->slots[i]);
+	if ((*senders)->pace >= 0)
+		close((*senders)->pace);
 	free(*senders);
 	*senders = NULL;
 }
@@ -158,7 +168,7 @@ static int connect_to(struct senders *s, struct slot *slot, const struct wire_ou
 	str_copy(c->host_key, sizeof(c->host_key), node->ssh_host_key);
 	str_copy(c->user, sizeof(c->user), options_str(s->options, OPT_node_user));
 	str_copy(c->key_path, sizeof(c->key_path), options_str(s->options, OPT_transfer_key));
-	return command(slot, &msg, -1, err);
+	return command(slot, &msg, s->pace < 0 ? -1 : fcntl(s->pace, F_DUPFD_CLOEXEC, 3), err);
 }
 
 static int open_stream(struct senders *s, struct slot *slot, const struct wire_out *out,
@@ -179,8 +189,7 @@ static int open_stream(struct senders *s, struct slot *slot, const struct wire_o
 	str_copy(msg.open.migration, sizeof(msg.open.migration), out->migration);
 	memcpy(msg.open.secret, out->ticket, sizeof(msg.open.secret));
 	msg.open.epoch = out->epoch;
-	msg.open.rate =
-		out->bandwidth ? out->bandwidth : options_u64(s->options, OPT_transfer_rate);
+	msg.open.rate = options_u64(s->options, OPT_transfer_rate);
 	msg.open.sessions = (uint8_t)options_u64(s->options, OPT_transfer_sessions);
 	msg.open.codec = CODEC_auto;
 	for (size_t i = 0; i < ARRAY_LEN(codecs); i++)

@@ -78,7 +78,7 @@ struct wire_ask {
 	uint32_t step;
 	uint32_t peer_port;
 	uint64_t attempt, epoch, term, deadline_ms;
-	uint64_t rss_bytes, tree_bytes, bandwidth, rounds, offset;
+	uint64_t rss_bytes, tree_bytes, rounds, offset;
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
 	uint8_t has_net;
@@ -145,7 +145,7 @@ struct wire_out {
 	uint32_t port;
 	uint8_t ticket[64];
 	uint32_t ticket_len;
-	uint64_t epoch, bandwidth;
+	uint64_t epoch;
 	uint8_t final_pass;
 };
 

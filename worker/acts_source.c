@@ -274,9 +274,8 @@ static int event_pass(struct executor *x, struct mig *m, struct err *err)
 
 static int begin_sync(struct executor *x, struct mig *m, struct err *err)
 {
-	struct wire_out out = {.kind = WIRE_OPEN,
-			       .ticket_len = m->ask.ticket_len,
-			       .epoch = m->row.epoch};
+	struct wire_out out = {
+		.kind = WIRE_OPEN, .ticket_len = m->ask.ticket_len, .epoch = m->row.epoch};
 	int rc;
 
 	if (!m->sender_open)

@@ -231,11 +231,12 @@ static const struct command commands[] = {
 	  .help = "one job: state, figures, log",
 	  .more = "JOB is an id, the end of one when only one job ends like that, or a container's "
 		  "name for its latest job. Hosts keep CRIU's logs for 14 days; of one that is gone the "
-		  "coordinator has the end.",
+		  "coordinator has the end. With --log --json the job has its hosts' whole logs with it.",
 	  .examples = {
 		{ "drover job web", "the latest job of web" },
 		{ "drover job web --follow", "with progress until it ends" },
-		{ "drover job 7QK3 --log --host alpha", "CRIU's whole log, from that host" } },
+		{ "drover job 7QK3 --log --host alpha", "CRIU's whole log, from that host" },
+		{ "drover job 7QK3 --log --json | jq -r .logs[].text", "the same for programs" } },
 	  .operands = { JOB }, .flags = FLAGS_FORM | FLAG(log) | FLAG(logof) | FLAG(follow), .run = follow_run,
 	  .print = job_print },
 

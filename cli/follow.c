@@ -205,7 +205,7 @@ int follow_run(struct cli *cli)
 		cli->in.request.mode = cli->in.cold ? "cold" : "ladder";
 	if (str_eq(cli->in.command->name, "migrate"))
 		cli->in.request.follow = !cli->in.detach;
-	else if (cli->in.log && cli->in.format != FORMAT_json)
+	else if (cli->in.log)
 		return log_run(cli);
 	else if (!cli->in.request.follow)
 		return ask_run(cli);

@@ -45,15 +45,37 @@ void json_line_print(FILE *out, char *text)
 	fflush(out);
 }
 
-void json_list_print(FILE *out, const char *record, const void *first, size_t stride, size_t n)
+/* An element of an array, as jansson would lay it out within one. */
+static void put_item(FILE *out, const char *text, bool first)
 {
-	json_t *list = json_array();
+	fputs(first ? "[\n  " : ",\n  ", out);
+	for (; *text; text++) {
+		fputc(*text, out);
+		if (*text == '\n')
+			fputs("  ", out);
+	}
+}
 
+size_t json_list_more(FILE *out, size_t before, const char *record, const void *first,
+		      size_t stride, size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
 		auto_free char *text = msg_json_record(record, (const char *)first + i * stride);
 		json_t *value = text ? json_loads(text, 0, NULL) : NULL;
+		auto_free char *laid_out = value ? json_dumps(value, HOW | JSON_INDENT(2)) : NULL;
 
-		json_array_append_new(list, value ? value : json_null());
+		put_item(out, laid_out ? laid_out : "null", before + i == 0);
+		json_decref(value);
 	}
-	dump(out, list, JSON_INDENT(2));
+	return before + n;
+}
+
+void json_list_end(FILE *out, size_t n)
+{
+	fputs(n ? "\n]\n" : "[]\n", out);
+}
+
+void json_list_print(FILE *out, const char *record, const void *first, size_t stride, size_t n)
+{
+	json_list_end(out, json_list_more(out, 0, record, first, stride, n));
 }

@@ -63,5 +63,9 @@ void json_object_print(FILE *out, struct json_t *object);
 void json_line_print(FILE *out, char *text);
 /* An array of n records of one kind, `stride` bytes apart. */
 void json_list_print(FILE *out, const char *record, const void *first, size_t stride, size_t n);
+/* The same piece by piece: n more after those before, whose new number is returned; and its end. */
+size_t json_list_more(FILE *out, size_t before, const char *record, const void *first,
+		      size_t stride, size_t n);
+void json_list_end(FILE *out, size_t n);
 
 #endif

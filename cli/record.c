@@ -3,6 +3,7 @@
  * drover simulate --record: every ten seconds the coordinator is asked what its hosts and their
  * containers use, and a line of the recording is written. */
 #include "cli/cli.h"
+#include "cli/pages.h"
 #include "cli/report.h"
 #include "cli/session.h"
 #include "simulate/recording.h"
@@ -15,19 +16,19 @@
 #define EVERY_MS 10000
 #define FOR_MS (10ull * 60 * 1000)
 
-static int ask(struct cli *cli, struct session *session, const char *command, struct msg **ret,
-	       struct err *err)
+static int ask(struct cli *cli, struct session *session, const char *command,
+	       const struct noun *noun, struct joined *ret, struct err *err)
 {
 	struct msg_request request = {.command = command, .user = *cli->user ? cli->user : NULL};
-	char id[ULID_SIZE] = "";
 
-	if (session_ask(session, &request, id, err) ||
-	    session_answer(session, id, cli->in.timeout_ms, ret, err))
+	if (pages_join(cli, session, &request, noun, ret, err))
 		return -err->code;
-	if ((*ret)->reply->code)
-		return fail(err, (enum err_code)(*ret)->reply->code, "%s",
-			    (*ret)->reply->error ? (*ret)->reply->error : "refused");
-	return 0;
+	if (!ret->reply.code)
+		return 0;
+	fail(err, (enum err_code)ret->reply.code, "%s",
+	     ret->reply.error ? ret->reply.error : "refused");
+	joined_done(ret);
+	return -err->code;
 }
 
 /* One that has not beaten yet has no load. */
@@ -80,13 +81,21 @@ static void take_containers(const struct msg_reply *reply, struct moment_of *m)
 static int record_one(struct cli *cli, struct session *session, uint64_t at_ms, FILE *out,
 		      struct err *err)
 {
-	auto_msg struct msg *hosts = NULL, *places = NULL;
+	struct joined hosts, places;
 	struct moment_of m = {.at_ms = at_ms};
 
-	if (ask(cli, session, "hosts", &hosts, err) || ask(cli, session, "ps", &places, err))
+	if (ask(cli, session, "hosts", &noun_hosts, &hosts, err))
 		return -err->code;
-	take_hosts(hosts->reply, &m);
-	take_containers(places->reply, &m);
+	take_hosts(&hosts.reply, &m);
+	joined_done(&hosts);
+	if (!ask(cli, session, "ps", &noun_places, &places, err)) {
+		take_containers(&places.reply, &m);
+		joined_done(&places);
+	}
+	if (err->code) {
+		free(m.host);
+		return -err->code;
+	}
 	if (m.n_hosts)
 		recording_write(out, &m);
 	free(m.host);

@@ -3,6 +3,7 @@
  * Questions with one answer, and the same question again and again (--watch): on a terminal the
  * answer is drawn over the last one, so that nothing scrolls. */
 #include "cli/follow.h"
+#include "cli/pages.h"
 #include "cli/print.h"
 #include "cli/report.h"
 
@@ -40,12 +41,17 @@ int reply_present(struct cli *cli, const struct msg_reply *reply)
 	return cli->in.command->print(cli, reply);
 }
 
-static int ask_once(struct cli *cli, struct session *session, struct msg **ret, struct err *err)
+/* Of the list that comes in pages; NULL when the answer is one. */
+static const struct noun *paged(const struct cli *cli)
 {
-	char id[ULID_SIZE] = "";
-	int code = session_ask(session, &cli->in.request, id, err);
+	const struct noun *noun = cli->in.command->noun;
 
-	return code ? code : session_answer(session, id, cli->in.timeout_ms, ret, err);
+	return noun == &noun_hosts || noun == &noun_places ? noun : NULL;
+}
+
+static int ask_once(struct cli *cli, struct session *session, struct joined *ret, struct err *err)
+{
+	return pages_join(cli, session, &cli->in.request, paged(cli), ret, err);
 }
 
 /* Over what is on the screen: each line is ended by an erase, the rest is erased at the end. */
@@ -110,16 +116,17 @@ static int watch_loop(struct cli *cli, struct session *session)
 
 	fputs(cli->style.tty ? "\033[H\033[2J" : "", cli->out);
 	do {
-		auto_msg struct msg *msg = NULL;
+		struct joined answer;
 
 		/* Under one id, and so once, however often it is said: a coordinator that was
 		 * restarted has forgotten it. */
 		if (events)
 			session_ask(session, &subscribe, subscription, &err);
 		err.code = 0;
-		if (!ask_once(cli, session, &msg, &err)) {
+		if (!ask_once(cli, session, &answer, &err)) {
 			free(text);
-			text = render(cli, msg->reply, &exit_code);
+			text = render(cli, &answer.reply, &exit_code);
+			joined_done(&answer);
 		}
 		if (err.code == ERR_canceled)
 			break;
@@ -130,11 +137,62 @@ static int watch_loop(struct cli *cli, struct session *session)
 	return exit_code;
 }
 
+struct stream {
+	struct cli *cli;
+	size_t n; /* printed so far */
+	int exit_code;
+};
+
+static int print_page(void *arg, const struct msg_reply *page)
+{
+	struct stream *stream = arg;
+	struct cli *cli = stream->cli;
+	const struct noun *noun = paged(cli);
+	struct {
+		const void *v;
+		size_t n;
+	} list;
+
+	memcpy(&list, (const char *)page + noun->place, sizeof(list));
+	if (page->code || cli->in.format != FORMAT_json)
+		stream->exit_code = reply_present(cli, page);
+	else
+		stream->n = json_list_more(cli->out, stream->n, noun->record, list.v, noun->stride,
+					   list.n);
+	return stream->exit_code || ferror(cli->out);
+}
+
+/* Forms without a layout are printed as the pages come. A JSON list that is not closed was not
+ * read to its end. */
+static int print_pages(struct cli *cli, struct session *session, struct err *err)
+{
+	struct stream stream = {.cli = cli};
+
+	if (pages_each(cli, session, &cli->in.request, print_page, &stream, err) < 0)
+		return 0; /* err says it */
+	if (cli->in.format == FORMAT_json && !stream.exit_code)
+		json_list_end(cli->out, stream.n);
+	return stream.exit_code;
+}
+
+static int print_answer(struct cli *cli, struct session *session, struct err *err)
+{
+	struct joined answer;
+	int exit_code;
+
+	if (ask_once(cli, session, &answer, err))
+		return 0;
+	exit_code = reply_present(cli, &answer.reply);
+	joined_done(&answer);
+	return exit_code;
+}
+
 int ask_run(struct cli *cli)
 {
+	bool stream =
+		paged(cli) && (cli->in.format == FORMAT_json || cli->in.format == FORMAT_plain);
 	struct session *session = NULL;
 	struct err err = {0};
-	struct msg *msg = NULL;
 	int exit_code;
 
 	request_fill(cli);
@@ -142,13 +200,14 @@ int ask_run(struct cli *cli)
 		return report_err(cli, "the coordinator cannot be asked", &err);
 	if (cli->in.watch_s)
 		exit_code = watch_loop(cli, session);
-	else if (ask_once(cli, session, &msg, &err) && err.code == ERR_canceled)
+	else if (stream)
+		exit_code = print_pages(cli, session, &err);
+	else
+		exit_code = print_answer(cli, session, &err);
+	if (err.code == ERR_canceled)
 		exit_code = EXIT_DETACHED;
 	else if (err.code)
 		exit_code = report_err(cli, "the coordinator cannot be asked", &err);
-	else
-		exit_code = reply_present(cli, msg->reply);
-	msg_free(&msg);
 	session_close(&session);
 	return exit_code;
 }

@@ -175,6 +175,13 @@ void core_show_group(struct core *c, const struct job *job, bool with_log, struc
 /* Fill in one list of a reply; what they point to lives until the end of the turn. */
 void core_list_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply);
 
+/* One of such a list, and whether the request wants it in there. */
+void core_show_host(const struct core *c, const struct node *node, struct msg_host *ret);
+bool core_host_wanted(const struct msg_request *request, const char *id);
+void core_show_place(struct core *c, const struct place *place, struct msg_place *ret);
+bool core_place_wanted(const struct core *c, const struct msg_request *request,
+		       const struct place *place);
+
 /* All hosts, or of more than a thousand those that need a look and a few others. */
 void core_list_status(struct core *c, struct msg_reply *reply);
 void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);

@@ -94,7 +94,7 @@ void core_reply_job(struct core *c, uint64_t client, const char *request, const 
 
 /* --- hosts --- */
 
-static void show_host(const struct core *c, const struct node *node, struct msg_host *ret)
+void core_show_host(const struct core *c, const struct node *node, struct msg_host *ret)
 {
 	const struct msg_beat *beat = node->beat ? node->beat->beat : NULL;
 	const struct msg_caps *caps = node->caps ? node->caps->caps : NULL;
@@ -141,7 +141,7 @@ static void show_host(const struct core *c, const struct node *node, struct msg_
 	}
 }
 
-static bool host_wanted(const struct msg_request *request, const char *id)
+bool core_host_wanted(const struct msg_request *request, const char *id)
 {
 	if (given(request->host)[0] && !str_eq(request->host, id))
 		return false;
@@ -152,8 +152,8 @@ void core_list_hosts(struct core *c, const struct msg_request *request, struct m
 {
 	reply->hosts.v = core_scratch(c, c->nodes.n + 1, sizeof(*reply->hosts.v));
 	for (size_t i = 0; i < c->nodes.n && reply->hosts.n < HOSTS_MAX; i++)
-		if (c->nodes.v[i]->enrolled && host_wanted(request, c->nodes.v[i]->id))
-			show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
+		if (c->nodes.v[i]->enrolled && core_host_wanted(request, c->nodes.v[i]->id))
+			core_show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
 }
 
 static bool needs_a_look(const struct node *node)
@@ -165,7 +165,7 @@ static void list_some(struct core *c, struct msg_reply *reply, bool odd, size_t 
 {
 	for (size_t i = 0; i < c->nodes.n && reply->hosts.n < most; i++)
 		if (c->nodes.v[i]->enrolled && needs_a_look(c->nodes.v[i]) == odd)
-			show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
+			core_show_host(c, c->nodes.v[i], &reply->hosts.v[reply->hosts.n++]);
 }
 
 void core_list_status(struct core *c, struct msg_reply *reply)
@@ -225,8 +225,8 @@ static bool is_only_copy(const struct core *c, const struct place *place)
 	return walk.n == 0;
 }
 
-static bool place_wanted(const struct core *c, const struct msg_request *request,
-			 const struct place *place)
+bool core_place_wanted(const struct core *c, const struct msg_request *request,
+		       const struct place *place)
 {
 	if (place->secondary && !request->all && !is_only_copy(c, place))
 		return false;
@@ -234,7 +234,7 @@ static bool place_wanted(const struct core *c, const struct msg_request *request
 		return false;
 	if (given(request->from)[0] && !str_eq(request->from, place->node->id))
 		return false;
-	return host_wanted(request, place->node->id);
+	return core_host_wanted(request, place->node->id);
 }
 
 /* Why nothing is known of a host's containers now; NULL when it is. */
@@ -280,33 +280,36 @@ static void show_group(struct core *c, const struct place *place, struct msg_pla
 	ret->group_size = group.n;
 }
 
-static void show_place(void *arg, const struct place *place)
+void core_show_place(struct core *c, const struct place *place, struct msg_place *ret)
 {
-	struct place_walk *walk = arg;
 	const struct msg_usage *usage = node_usage(place->node, place->container->id);
-	struct msg_place *ret;
-	struct job *job;
+	const struct job *job;
 
-	if (!place_wanted(walk->c, walk->request, place) || walk->reply->places.n == PLACES_MAX)
-		return;
-	ret = &walk->reply->places.v[walk->reply->places.n++];
 	*ret = (struct msg_place){.host = place->node->id,
-				  .container = core_scratch(walk->c, 1, sizeof(*ret->container)),
-				  .age_ms = walk->c->now.mono_ms - place->node->heard_ms,
+				  .container = core_scratch(c, 1, sizeof(*ret->container)),
+				  .age_ms = c->now.mono_ms - place->node->heard_ms,
 				  .host_state = node_state_name(place->node->state)};
 	*ret->container = *place->container;
-	show_group(walk->c, place, ret);
+	show_group(c, place, ret);
 	if (usage) {
 		ret->container->rss_bytes = usage->rss_bytes;
 		ret->container->cpu_permille = usage->cpu_permille;
 	}
 	if (place->node->state == NODE_dead)
 		ret->container->status = "unknown";
-	ret->note = place_note(walk->c, place->node);
+	ret->note = place_note(c, place->node);
 	if (str_eq(place->container->authority, "away"))
-		show_astray(walk->c, ret);
-	job = core_job_moving(walk->c, place->container->id, place->node->id, NULL);
+		show_astray(c, ret);
+	job = core_job_moving(c, place->container->id, place->node->id, NULL);
 	ret->job = job ? job->id : NULL;
+}
+
+static void list_place(void *arg, const struct place *place)
+{
+	struct place_walk *walk = arg;
+
+	if (core_place_wanted(walk->c, walk->request, place) && walk->reply->places.n < PLACES_MAX)
+		core_show_place(walk->c, place, &walk->reply->places.v[walk->reply->places.n++]);
 }
 
 void core_list_places(struct core *c, const struct msg_request *request, struct msg_reply *reply)
@@ -314,7 +317,7 @@ void core_list_places(struct core *c, const struct msg_request *request, struct 
 	struct place_walk walk = {.c = c, .request = request, .reply = reply};
 
 	reply->places.v = core_scratch(c, PLACES_MAX, sizeof(*reply->places.v));
-	nodes_each_place(&c->nodes, show_place, &walk);
+	nodes_each_place(&c->nodes, list_place, &walk);
 }
 
 /* --- jobs --- */

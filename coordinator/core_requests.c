@@ -44,7 +44,12 @@ static int ask_hosts(struct asked *a, struct err *err)
 {
 	if (known_host(a, a->body->host, err))
 		return -err->code;
-	core_list_hosts(a->c, a->body, &a->reply);
+	if (!a->body->paged) {
+		core_list_hosts(a->c, a->body, &a->reply);
+		return 0;
+	}
+	core_page_hosts(a->c, a->body, &a->reply);
+	core_page_fit(a->c, &a->reply);
 	return 0;
 }
 
@@ -52,8 +57,15 @@ static int ask_ps(struct asked *a, struct err *err)
 {
 	if (known_host(a, a->body->host, err))
 		return -err->code;
-	core_list_places(a->c, a->body, &a->reply);
-	return given(a->body->mode)[0] ? core_judge_places(a, err) : 0;
+	if (a->body->paged)
+		core_page_places(a->c, a->body, &a->reply);
+	else
+		core_list_places(a->c, a->body, &a->reply);
+	if (given(a->body->mode)[0] && core_judge_places(a, err))
+		return -err->code;
+	if (a->body->paged)
+		core_page_fit(a->c, &a->reply);
+	return 0;
 }
 
 static int ask_jobs(struct asked *a, struct err *err)

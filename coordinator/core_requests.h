@@ -60,6 +60,15 @@ int core_ask_check(struct asked *a, struct err *err);
  * the client. */
 int core_log_ask(struct asked *a, const struct job *job, struct err *err);
 
+/* --- core_pages.c --- */
+
+/* The page of a request that is paged. */
+void core_page_hosts(struct core *c, const struct msg_request *request, struct msg_reply *reply);
+void core_page_places(struct core *c, const struct msg_request *request, struct msg_reply *reply);
+
+/* Leaves to the next page what does not fit into this one. */
+void core_page_fit(struct core *c, struct msg_reply *reply);
+
 /* --- core_ready.c --- */
 
 /* check without a container: what an evacuation of request.from would meet. */

@@ -88,6 +88,13 @@ struct node *nodes_find(const struct nodes *nodes, const char *id)
 	return found ? nodes->v[at] : NULL;
 }
 
+size_t nodes_seek(const struct nodes *nodes, const char *id)
+{
+	bool found;
+
+	return slot_of(nodes, id, &found);
+}
+
 struct node *nodes_add(struct nodes *nodes, const char *id)
 {
 	bool found;

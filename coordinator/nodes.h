@@ -104,6 +104,9 @@ void nodes_done(struct nodes *nodes);
 /* Borrowed; NULL when there is none. */
 struct node *nodes_find(const struct nodes *nodes, const char *id);
 
+/* The index of the first node whose id is not before this one; n when there is none. */
+size_t nodes_seek(const struct nodes *nodes, const char *id);
+
 /* Finds or adds. Borrowed for the table's life. */
 struct node *nodes_add(struct nodes *nodes, const char *id);
 

@@ -35,7 +35,9 @@
 	F(u64, 30, offset)             /* job, mode log: from this byte of the log on */ \
 	F(u64, 31, max_downtime_ms)    /* 0 = what the policy says */ \
 	F(u64, 32, at_ms)              /* wall clock when an evacuation is to begin */ \
-	F(obj, 33, saved, plan)         /* apply: what is to be done, from a file */
+	F(obj, 33, saved, plan)        /* apply: what is to be done, from a file */ \
+	F(flag,40, paged)              /* hosts, ps: a page at a time */ \
+	F(str, 41, page, 191)          /* … and this one: next of the reply before, empty: the first */
 
 #define MSG_term(F) \
 	F(str, 1, name, 31) \
@@ -288,7 +290,8 @@
 	F(obj, 12, plan, plan) \
 	F(obj, 13, rules, rules) \
 	F(obj, 14, tally, tally) \
-	F(list,15, windows, window, 64)
+	F(list,15, windows, window, 64) \
+	F(str, 20, next, 191)          /* where the next page begins; empty: this was the last */
 /* clang-format on */
 
 #endif

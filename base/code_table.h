@@ -269,6 +269,11 @@
 	  "see that both bridges are one network", \
 	  "nobody answers for 10.9.0.5/24 on bridge br0 of beta", \
 	  "The target asked by ARP for the container where it still runs. Its peers may not find it after the move.") \
+	X(config, "E-CONFIG", host, dst, none, "", \
+	  "the host was told to read its configuration again, and did not take it", \
+	  "mend the line named and reload the worker again: systemctl reload drover-worker", \
+	  "its configuration was not taken: /etc/drover/drover.conf:12: [worker] has no option \"lables\" (did you mean \"labels\"?)", \
+	  "What was in force before still is, all of it. drover config --check FILE looks before you reload.") \
 	X(target_policy, "E-POLICY", host, dst, move, "", \
 	  "the target does not take what the container asks of it", \
 	  "list it in the worker.allow_… option named, in the target's drover.conf, or choose another target", \

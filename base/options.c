@@ -48,7 +48,9 @@ struct value {
 struct options {
 	struct value values[OPTION_COUNT];
 	struct sections policies, windows;
-	int line; /* of the file that is being read, 0 = none is */
+	/* Of the file that is being read: */
+	int line;
+	option_filter *mine; /* NULL: all of it */
 };
 
 static bool parse_flag(const char *s, uint64_t *ret)
@@ -220,6 +222,8 @@ static int set_row(void *arg, const char *section, const char *name, const char 
 {
 	struct options *options = arg;
 
+	if (options->mine && !options->mine(section, name))
+		return 0;
 	if (str_starts(section, "policy "))
 		return sections_set(&options->policies, &policy_kind, section + strlen("policy "),
 				    name, value, options->line, err);
@@ -232,17 +236,53 @@ static int set_row(void *arg, const char *section, const char *name, const char 
 	return unknown_row(section, name, err);
 }
 
-static void copy_values(struct options *to, const struct options *from)
+static void copy_value(struct options *to, const struct options *from, size_t i)
 {
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		free(to->values[i].text);
-		to->values[i].text = str_dup(from->values[i].text);
-		to->values[i].number = from->values[i].number;
-	}
+	free(to->values[i].text);
+	to->values[i].text = str_dup(from->values[i].text);
+	to->values[i].number = from->values[i].number;
+}
+
+static void copy_sections(struct options *to, const struct options *from)
+{
 	sections_done(&to->policies);
 	sections_done(&to->windows);
 	sections_copy(&to->policies, &from->policies);
 	sections_copy(&to->windows, &from->windows);
+}
+
+static void copy_values(struct options *to, const struct options *from)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		copy_value(to, from, i);
+	copy_sections(to, from);
+}
+
+bool option_reloads(enum option_id option)
+{
+	static const bool reloads[OPTION_COUNT] = {
+#define X(section, name) [OPT_##section##_##name] = true,
+		OPTION_RELOAD_TABLE(X)
+#undef X
+	};
+
+	return reloads[option];
+}
+
+void options_take(struct options *options, const struct options *fresh, char *ret_restart,
+		  size_t size)
+{
+	*ret_restart = '\0';
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		size_t used = strlen(ret_restart);
+
+		if (option_reloads((enum option_id)i))
+			copy_value(options, fresh, i);
+		else if (!str_eq(options->values[i].text, fresh->values[i].text))
+			str_fmt(ret_restart + used, size - used, "%s%s.%s", used ? ", " : "",
+				rows[i].section, rows[i].name);
+	}
+	copy_sections(options, fresh);
 }
 
 struct options *options_copy(const struct options *options)
@@ -315,10 +355,16 @@ int ini_read(const char *path, ini_row *row, void *arg, struct err *err)
 
 int options_load(struct options *options, const char *path, struct err *err)
 {
+	return options_load_part(options, path, NULL, err);
+}
+
+int options_load_part(struct options *options, const char *path, option_filter *mine,
+		      struct err *err)
+{
 	struct options *copy = options_copy(options);
 	int rc;
 
-	copy->line = 0;
+	copy->mine = mine;
 	rc = read_lines(path, set_row, copy, &copy->line, err);
 	if (!rc)
 		rc = check_windows(copy, path, err);

@@ -67,6 +67,16 @@
 	X(cli,         coordinator,   str,   "",                    0, 255,  "endpoint to dial; default: the local coordinator") \
 	X(cli,         key,           path,  "/etc/drover/operator.key", 0, 4095, "key file of the operator who uses this command line (mode 0600)") \
 	X(cli,         server,        name,  "",                    0, 63,   "roster id of the coordinator at a tcp endpoint")
+
+/* X(section, name): what a running daemon takes when it reads its file again (SIGHUP); the named
+ * sections, too. What is open, dialled or owned by then stays until a restart. */
+#define OPTION_RELOAD_TABLE(X) \
+	X(coordinator, headroom) X(coordinator, rebalance) X(coordinator, rebalance_every) \
+	X(balance, overload) X(balance, relief) X(balance, patience) X(balance, comfort) \
+	X(balance, uneven) X(balance, hold) X(balance, gain) X(balance, moves) \
+	X(worker, labels) X(worker, headroom) X(worker, hooks) X(worker, hook_timeout) \
+	X(worker, allow_binds) X(worker, allow_devices) X(worker, allow_lower) \
+	X(worker, allow_privileged) X(worker, allow_hooks) X(worker, allow_criu_config)
 /* clang-format on */
 
 enum option_id {
@@ -88,6 +98,25 @@ struct options *options_copy(const struct options *options);
 /* Reads an INI file over what is set. An absent file is -ERR_nosuch; any wrong line is -ERR_config
  * with "file:line: what (did you mean …?)" and leaves *options as it was. */
 int options_load(struct options *options, const char *path, struct err *err);
+
+/* Only what `mine` wants of the file: what else is wrong in it is another program's matter. */
+typedef bool option_filter(const char *section, const char *name);
+int options_load_part(struct options *options, const char *path, option_filter *mine,
+		      struct err *err);
+
+/* How a program reads its configuration into fresh options, for one that reads it again. */
+struct options_loader {
+	int (*load)(void *arg, struct options *fresh, struct err *err);
+	void *arg;
+};
+
+/* Whether a running daemon takes this option when it reads its file again. */
+bool option_reloads(enum option_id option);
+
+/* Takes those and the named sections from fresh; what was borrowed of them is gone. ret_restart
+ * gets the names of the others that differ: they need a restart. */
+void options_take(struct options *options, const struct options *fresh, char *ret_restart,
+		  size_t size);
 
 /* One assignment "section.name=value" from a command line. */
 int options_set(struct options *options, const char *assignment, struct err *err);

@@ -13,11 +13,40 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What asking a coordinator needs. */
+static bool is_mine(const char *section, const char *name)
+{
+	return str_eq(section, "cli") || str_eq(section, "node") ||
+	       (str_eq(section, "coordinator") && str_eq(name, "local"));
+}
+
+/* All of the file is what these are about. */
+static bool is_strict(const struct command *command)
+{
+	return command->run == config_run || command->run == simulate_run;
+}
+
+/* A daemon's line that is wrong shall not keep people from asking how the daemon is: it is told,
+ * and passed over. */
+static int load_mine(struct cli *cli, const char *path, struct err *err)
+{
+	struct err wrong = {0};
+	int code = options_load(cli->options, path, &wrong);
+
+	if (!code || code == -ERR_nosuch || is_strict(cli->in.command) ||
+	    options_load_part(cli->options, path, is_mine, err)) {
+		*err = wrong;
+		return code;
+	}
+	fprintf(cli->err, "drover: passed over: %s\n", wrong.text);
+	return 0;
+}
+
 /* An absent default file is fine; one that was named has to be there. */
 static int load_options(struct cli *cli, struct err *err)
 {
 	const char *path = cli->in.config ? cli->in.config : DROVER_CONFIG;
-	int code = options_load(cli->options, path, err);
+	int code = load_mine(cli, path, err);
 
 	if (code == -ERR_nosuch && !cli->in.config) {
 		*err = (struct err){0};

@@ -81,7 +81,16 @@ static void print_settings(FILE *out)
 			fputs("Default: ", out);
 			manual_text(out, rows[i].def);
 		}
+		if (option_reloads((enum option_id)i))
+			fputs("Taken on reload.\n", out);
 	}
+	fputs(".PP\nOn SIGHUP (systemctl reload drover\\-coordinator, drover\\-worker) a daemon "
+	      "reads "
+	      "its file again. It takes the settings marked so and the sections below; the others "
+	      "need "
+	      "a restart, and the log names those that have changed. A file that is wrong changes "
+	      "nothing: the log and drover status say why.\n",
+	      out);
 	fputs(".PP\nSections [policy NAME] say where containers may go and how. The first one that "
 	      "matches a container is its policy; a container's annotations drover.KEY set the "
 	      "same for it alone.\n",

@@ -99,9 +99,10 @@ static void print_cluster(struct cli *cli, const struct msg_cluster *c)
 		fprintf(cli->out, " %s %s%" PRIu64 " held%s", dot, style_tone(style, TONE_bad),
 			c->held, style_end(style));
 	fputc('\n', cli->out);
-	if (c->warning && *c->warning)
-		fprintf(cli->out, "%s%s%s\n", style_tone(style, TONE_bad), c->warning,
-			style_end(style));
+	fputs(style_tone(style, TONE_bad), cli->out);
+	line_print(cli->out, "", c->warning);
+	line_print(cli->out, "its configuration was not taken: ", c->config_problem);
+	fputs(style_end(style), cli->out);
 }
 
 static bool job_is_held(const struct msg_job *job)

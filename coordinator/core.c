@@ -442,6 +442,25 @@ static void feed_unlist(struct core *c, const struct core_event *event)
 	str_copy(node->note, sizeof(node->note), "not in the roster any more");
 }
 
+/* Of the options that were taken, or why they were not. */
+static void feed_config(struct core *c, const char *problem)
+{
+	str_copy(c->config_problem, sizeof(c->config_problem), problem);
+	if (problem) {
+		core_emit(c, "config.refused", NULL, problem, NULL);
+		return;
+	}
+	if (c->config.options)
+		c->config.headroom_percent =
+			(unsigned)options_u64(c->config.options, OPT_coordinator_headroom);
+	balance_configure(&c->balance, c->config.options);
+	windows_configure(&c->windows, c->config.options);
+	for (size_t i = 0; i < c->nodes.n; i++)
+		core_mark(c, c->nodes.v[i]);
+	c->drains_due = true;
+	core_emit(c, "config.taken", NULL, NULL, NULL);
+}
+
 void core_feed(struct core *c, const struct core_event *event, struct moment now,
 	       struct effects *effects)
 {
@@ -467,6 +486,9 @@ void core_feed(struct core *c, const struct core_event *event, struct moment now
 	case CORE_gone:
 		core_forget_client(c, event->client);
 		core_log_forget(c, event->client);
+		break;
+	case CORE_config:
+		feed_config(c, event->problem);
 		break;
 	}
 	if (quiet)

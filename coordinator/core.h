@@ -35,6 +35,7 @@ enum core_event_kind {
 	CORE_message, /* msg from the authenticated worker node, at address (may be NULL) */
 	CORE_request, /* msg (a request) from client; id: a fresh ULID for what it may start */
 	CORE_gone,    /* client: cannot be reached any more */
+	CORE_config,  /* the options have changed; problem: they have not, for this reason */
 };
 
 /* All pointers are borrowed for the call. */
@@ -47,6 +48,7 @@ struct core_event {
 	uint64_t client; /* opaque, not 0 */
 	const char *id;
 	bool behind;
+	const char *problem; /* NULL = none */
 };
 
 struct core *core_new(const struct core_config *config);

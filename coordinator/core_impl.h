@@ -52,9 +52,10 @@ struct core {
 	uint64_t event_seq;
 	uint64_t started_wall_ms;
 	uint64_t timer_ms;
-	bool pace_due;           /* the number of hosts has changed */
-	struct moment now;       /* of this turn */
-	struct effects *effects; /* of this turn */
+	char config_problem[256]; /* why the file on disk is not what is in force, "" = it is */
+	bool pace_due;            /* the number of hosts has changed */
+	struct moment now;        /* of this turn */
+	struct effects *effects;  /* of this turn */
 	struct scratch_block *scratch;
 };
 

@@ -445,6 +445,7 @@ void core_describe(struct core *c, struct msg_reply *reply)
 					.interval_ms = c->nodes.interval_ms};
 	core_mass_text(c, warning, 256);
 	cluster->warning = *warning ? warning : NULL;
+	cluster->config_problem = *c->config_problem ? c->config_problem : NULL;
 	for (size_t i = 0; i < c->nodes.n; i++) {
 		if (!c->nodes.v[i]->enrolled)
 			continue;

@@ -19,8 +19,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static int load(const struct args *args, struct options *options, struct err *err)
+static int load(void *arg, struct options *options, struct err *err)
 {
+	const struct args *args = arg;
+	enum balance_mode mode;
 	char host[NAME_SIZE] = "", assignment[NAME_SIZE + 16];
 	int rc = options_load(options, args->config ? args->config : DROVER_CONFIG, err);
 
@@ -28,6 +30,8 @@ static int load(const struct args *args, struct options *options, struct err *er
 		rc = args->config ? fail(err, ERR_config, "%s is not there", args->config) : 0;
 	for (size_t i = 0; !rc && i < args->n_sets; i++)
 		rc = options_set(options, args->sets[i], err);
+	if (!rc && !balance_mode_parse(options_str(options, OPT_coordinator_rebalance), &mode))
+		rc = fail(err, ERR_config, "coordinator.rebalance takes off, suggest or auto");
 	if (rc || options_str(options, OPT_node_id)[0])
 		return rc;
 	gethostname(host, sizeof(host) - 1);
@@ -87,7 +91,7 @@ static int load_trust(const struct options *options, struct curve_keys *ret_keys
 }
 
 /* A key is read by the one whom it belongs to: root before it drops, or the user after that. */
-static int start(const struct options *options, struct err *err)
+static int start(struct options *options, const struct options_loader *loader, struct err *err)
 {
 	struct roster *roster = NULL;
 	struct curve_keys keys = {0};
@@ -100,7 +104,7 @@ static int start(const struct options *options, struct err *err)
 	if (!rc && !roots)
 		rc = load_trust(options, &keys, &roster, err);
 	if (!rc)
-		rc = serve(options, &keys, &roster, err);
+		rc = serve(options, loader, &keys, &roster, err);
 	roster_free(&roster);
 	keys_wipe(&keys);
 	return rc;
@@ -124,19 +128,17 @@ int main(int argc, char **argv)
 	struct options *options = options_new();
 	struct err err = {0};
 	struct args args;
-	enum balance_mode mode;
+	struct options_loader loader = {load, &args};
 	int level, rc;
 
 	umask(022);
 	make_room();
 	args_parse(&args, argc, argv);
 	rc = load(&args, options, &err);
-	if (!rc && !balance_mode_parse(options_str(options, OPT_coordinator_rebalance), &mode))
-		rc = fail(&err, ERR_config, "coordinator.rebalance takes off, suggest or auto");
 	level = log_level_parse(options_str(options, OPT_node_log));
 	log_init("drover-coordinator", level < 0 ? LOG_LEVEL_INFO : (enum log_level)level);
 	if (!rc)
-		rc = start(options, &err);
+		rc = start(options, &loader, &err);
 	if (rc < 0) {
 		log_error(LOG_LEVEL_ERR, "", &err);
 		rc = err_exit_code(err.code);

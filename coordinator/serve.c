@@ -30,7 +30,8 @@
 enum item { ITEM_commands, ITEM_beats, ITEM_local, ITEM_signal, ITEM_discovery, ITEM_COUNT };
 
 struct server {
-	const struct options *options;
+	struct options *options;
+	const struct options_loader *loader;
 	struct roster *roster;
 	struct bus *bus;
 	struct bus_sock *commands, *beats, *local;
@@ -97,6 +98,36 @@ static void reload_roster(struct server *s)
 	s->roster = fresh;
 	feed_roster(s);
 	log_info("roster read again\tnodes=%zu", roster_len(s->roster));
+}
+
+/* --- configuration --- */
+
+static void reload_options(struct server *s)
+{
+	struct options *fresh = options_new();
+	struct err err = {0};
+	char restart[512];
+
+	if (s->loader->load(s->loader->arg, fresh, &err)) {
+		log_error(LOG_LEVEL_ERR, "the configuration stays as it was: ", &err);
+		feed(s, &(struct core_event){.kind = CORE_config, .problem = err.text});
+	} else {
+		options_take(s->options, fresh, restart, sizeof(restart));
+		feed(s, &(struct core_event){.kind = CORE_config});
+		log_info("configuration read again");
+		if (*restart)
+			log_warn("these need a restart: %s", restart);
+	}
+	options_free(&fresh);
+}
+
+/* sd_notify(3): a manager that waits is told when it is done. */
+static void reload(struct server *s)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
+	reload_options(s);
+	reload_roster(s);
+	sd_notify(0, "READY=1");
 }
 
 /* --- messages in --- */
@@ -263,7 +294,7 @@ static void take_signal(struct server *s)
 
 	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			reload_roster(s);
+			reload(s);
 		else
 			s->stop = true;
 	}
@@ -444,10 +475,11 @@ static int loop(struct server *s, struct err *err)
 	return rc;
 }
 
-int serve(const struct options *options, const struct curve_keys *keys, struct roster **roster,
-	  struct err *err)
+int serve(struct options *options, const struct options_loader *loader,
+	  const struct curve_keys *keys, struct roster **roster, struct err *err)
 {
-	struct server s = {.options = options, .signals = -1, .roster = mem_take(*roster)};
+	struct server s = {
+		.options = options, .loader = loader, .signals = -1, .roster = mem_take(*roster)};
 	int rc = set_up(&s, keys, err);
 
 	if (!rc)

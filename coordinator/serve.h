@@ -10,8 +10,8 @@
 #include "proto/roster.h"
 
 /* Serves until SIGTERM or SIGINT (0) or until it cannot go on (-ERR). keys are borrowed, *roster is
- * taken: SIGHUP puts a newer one in its place. */
-int serve(const struct options *options, const struct curve_keys *keys, struct roster **roster,
-	  struct err *err);
+ * taken: SIGHUP puts a newer one in its place, and changes the options to what the loader reads. */
+int serve(struct options *options, const struct options_loader *loader,
+	  const struct curve_keys *keys, struct roster **roster, struct err *err);
 
 #endif

@@ -199,7 +199,8 @@
 	F(u64, 8, jobs_running) \
 	F(u64, 9, held) \
 	F(u64,10, interval_ms) \
-	F(str,11, warning, 255)
+	F(str,11, warning, 255) \
+	F(str,12, config_problem, 255) /* why its file is not what is in force */
 
 /* One container of a plan: where it is, where it is to go, and what became of it. */
 #define MSG_item(F) \

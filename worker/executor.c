@@ -13,6 +13,7 @@
 #include "runtime/tasks.h"
 #include "worker/dirs.h"
 #include "worker/logs.h"
+#include "worker/reload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -359,6 +360,18 @@ static void on_event(struct executor *x, struct mig *m)
 	mig_begin(x, m, handover_refuse_plan(), true);
 }
 
+static void take_signals(struct executor *x, int signals)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload_options(x);
+		else
+			x->stopping = true;
+	}
+}
+
 static void loop(struct executor *x, int signals)
 {
 	static struct pollfd fds[POLL_MAX];
@@ -383,7 +396,7 @@ static void loop(struct executor *x, int signals)
 			if (fds[i].revents && owners[i] && known(x, owners[i]))
 				on_event(x, owners[i]);
 		if (fds[1].revents)
-			x->stopping = true;
+			take_signals(x, signals);
 		if (n > 2 && fds[2].fd == x->watch && fds[2].revents)
 			facts_watched(x, clock_mono_ms());
 		if (fds[0].revents && !on_bus(x)) {
@@ -458,7 +471,8 @@ static void end_undoing(struct executor *x)
 	}
 }
 
-int executor_main(int bus_fd, const struct options *options, const char *instance)
+int executor_main(int bus_fd, struct options *options, const struct options_loader *loader,
+		  const char *instance)
 {
 	static struct executor executor; /* what it holds ends with the process */
 	struct executor *x = &executor;
@@ -467,7 +481,8 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	sigset_t mask;
 	int signals;
 
-	x->options = options;
+	x->options = x->reloaded = options;
+	x->loader = loader;
 	x->bus = bus_fd;
 	x->dirty = dirty_new();
 	str_copy(x->self, sizeof(x->self), options_str(options, OPT_node_id));
@@ -476,8 +491,9 @@ int executor_main(int bus_fd, const struct options *options, const char *instanc
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	str_fmt(path, sizeof(path), "%s/executor.journal", options_str(options, OPT_node_state));
 	if (prepare(x, &err) ||
 	    prover_new(options_str(options, OPT_node_key), options_str(options, OPT_node_roster),

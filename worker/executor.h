@@ -88,6 +88,9 @@ struct mig {
 
 struct executor {
 	const struct options *options;
+	struct options *reloaded; /* the same, for worker/reload.h */
+	const struct options_loader *loader;
+	char config_problem[256]; /* why the file on disk is not what is in force, "" = it is */
 	int bus;
 	struct journal *journal;
 	struct prover *prover;
@@ -218,6 +221,7 @@ void facts_net(const struct net_state *net, struct scratch **scratch, struct msg
 
 /* Never returns before the worker is told to stop, or the bus side is gone: then -1. Returns the
  * process's exit code. */
-int executor_main(int bus_fd, const struct options *options, const char *instance);
+int executor_main(int bus_fd, struct options *options, const struct options_loader *loader,
+		  const char *instance);
 
 #endif

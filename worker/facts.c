@@ -167,6 +167,7 @@ static void caps_config(struct executor *x, struct scratch **scratch, struct msg
 	caps->allow_hooks = options_flag(x->options, OPT_worker_allow_hooks);
 	caps->allow_criu_config = options_flag(x->options, OPT_worker_allow_criu_config);
 	caps->headroom_percent = options_u64(x->options, OPT_worker_headroom);
+	facts_config(x, scratch, caps);
 }
 
 static void add_network(const char *name, struct scratch **scratch, struct msg_caps *caps)

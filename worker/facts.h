@@ -21,6 +21,9 @@ int facts_look(struct executor *x, const struct runtime_driver *driver,
 void facts_astray(struct executor *x, struct scratch **scratch, struct msg_container *container,
 		  struct msg_caps *caps);
 
+/* A configuration that was not taken (worker/reload.h): a problem of the host, E-CONFIG. */
+void facts_config(const struct executor *x, struct scratch **scratch, struct msg_caps *caps);
+
 /* Fills migration and authority, which are the journal's to say. */
 void facts_journal(struct executor *x, struct msg_container *ret);
 

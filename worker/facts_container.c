@@ -68,25 +68,44 @@ static bool is_astray(struct executor *x, const struct msg_container *c, struct 
 	return true;
 }
 
-void facts_astray(struct executor *x, struct scratch **scratch, struct msg_container *c,
-		  struct msg_caps *caps)
+static void add_problem(struct scratch **scratch, struct msg_caps *caps, enum code_id id,
+			const char *why)
 {
-	const struct code_row *code = code_row(CODE_away);
+	const struct code_row *code = code_row(id);
 	struct msg_reason *out;
-	struct handover_row row;
 
-	if (!is_astray(x, c, &row))
-		return;
-	c->migration = scratch_fmt(scratch, "%s", row.migration);
-	c->authority = "away";
 	if (!caps->problems.v)
 		caps->problems.v = scratch_take(scratch, PROBLEMS_MAX * sizeof(*out));
 	if (caps->problems.n == PROBLEMS_MAX)
 		return;
 	out = &caps->problems.v[caps->problems.n++];
 	*out = (struct msg_reason){.code = code->code, .fix = code->fix};
-	out->why = scratch_fmt(scratch, "%s: %s runs here, and is %s's since migration %s",
-			       code->code, c->id, row.peer, row.migration);
+	out->why = scratch_fmt(scratch, "%s: %s", code->code, why);
+}
+
+void facts_config(const struct executor *x, struct scratch **scratch, struct msg_caps *caps)
+{
+	char why[320];
+
+	if (!*x->config_problem)
+		return;
+	str_fmt(why, sizeof(why), "its configuration was not taken: %s", x->config_problem);
+	add_problem(scratch, caps, CODE_config, why);
+}
+
+void facts_astray(struct executor *x, struct scratch **scratch, struct msg_container *c,
+		  struct msg_caps *caps)
+{
+	struct handover_row row;
+	char why[256];
+
+	if (!is_astray(x, c, &row))
+		return;
+	c->migration = scratch_fmt(scratch, "%s", row.migration);
+	c->authority = "away";
+	str_fmt(why, sizeof(why), "%s runs here, and is %s's since migration %s", c->id, row.peer,
+		row.migration);
+	add_problem(scratch, caps, CODE_away, why);
 }
 
 void facts_journal(struct executor *x, struct msg_container *ret)

@@ -21,13 +21,15 @@
 #include "worker/tell.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static int load(const struct args *a, struct options *options, struct err *err)
+static int load(void *arg, struct options *options, struct err *err)
 {
+	const struct args *a = arg;
 	char host[NAME_SIZE] = "", assignment[NAME_SIZE + 16];
 	int rc = options_load(options, a->config ? a->config : DROVER_CONFIG, err);
 
@@ -59,7 +61,7 @@ static int ended(pid_t bus_side, int fd, int rc)
 	return rc ? rc : code;
 }
 
-static int start(const struct options *options, struct err *err)
+static int start(struct options *options, const struct options_loader *loader, struct err *err)
 {
 	int pair[2], size = 2 * WIRE_OUT_MAX, rc;
 	char instance[ULID_SIZE];
@@ -85,10 +87,11 @@ static int start(const struct options *options, struct err *err)
 		return fail_errno(err, ERR_io, "fork");
 	if (child == 0) {
 		close(pair[1]);
+		signal(SIGHUP, SIG_IGN); /* the executor reads the file again */
 		_exit(bus_side_main(pair[0], options, instance));
 	}
 	close(pair[0]);
-	return ended(child, pair[1], executor_main(pair[1], options, instance));
+	return ended(child, pair[1], executor_main(pair[1], options, loader, instance));
 }
 
 int main(int argc, char **argv)
@@ -121,7 +124,7 @@ int main(int argc, char **argv)
 	else if (!rc && args.new_name)
 		rc = guard_new_main(options, args.new_name);
 	else if (!rc)
-		rc = start(options, &err);
+		rc = start(options, &(struct options_loader){load, &args}, &err);
 	if (rc < 0) {
 		log_error(LOG_LEVEL_ERR, "", &err);
 		rc = err_exit_code(err.code);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MPL-2.0
 #
-# What a cluster's administrators have set up: the target's own programs before and after an arrival,
-# maintenance windows.
+# What a cluster's administrators set up: the target's own programs before and after an arrival,
+# maintenance windows, and a configuration that is changed while the daemons run.
 
 # shellcheck source=tests/lab/common.sh
 . "$BATS_TEST_DIRNAME/common.sh"
@@ -122,13 +122,18 @@ true'
 	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
 }
 
+# reload HOST WHAT: its drover.conf is what it was at first, with the lines from stdin behind it.
+reload() {
+	# shellcheck disable=SC2016 # expanded there
+	lab exec "$1" sh -c '[ -e /run/first.conf ] || cp /etc/drover/drover.conf /run/first.conf
+		cat /run/first.conf - >/etc/drover/drover.conf'
+	lab kill "$1" "$2" HUP
+}
+
 @test "a maintenance window: its host is emptied once, the coordinator killed in it, and filled again" {
 	code=0
-	lab exec ctl cp /etc/drover/drover.conf /run/drover.conf
-	lab kill ctl coordinator
 	printf '[window night]\nhosts = alpha\nwhen = %s UTC\nduration = 15s\nreason = new disk\n' \
-		"$(date -u -d '+4 seconds' '+%F %T')" | lab exec ctl sh -c 'cat >>/etc/drover/drover.conf'
-	lab start ctl coordinator
+		"$(date -u -d '+4 seconds' '+%F %T')" | reload ctl coordinator
 	soon 10 eval 'drover status | grep -q "night  open until .*: alpha open  new disk"'
 	lab kill ctl coordinator
 	lab start ctl coordinator
@@ -138,8 +143,24 @@ true'
 		'[["restore","1 of 1 moved"],["evacuate","1 of 1 moved"]]' ]
 	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
 	client_exact
-	lab kill ctl coordinator
-	lab exec ctl mv /run/drover.conf /etc/drover/drover.conf
-	lab start ctl coordinator
-	lab wait
+}
+
+@test "SIGHUP: policies and labels are in force at once; a file that is wrong changes nothing" {
+	reload ctl coordinator <<<$'[policy still]\nmatch = web\nmove = never'
+	drover check web | grep -q "policy still: move = never"
+	reload ctl coordinator <<<$'[policy still]\nmatch = web\nmove = nevr'
+	soon 5 eval 'drover status | grep -q "not taken: .*drover.conf:[0-9]*: \[policy still\]: move: .nevr. is"'
+	drover check web | grep -q "policy still: move = never"
+	reload ctl coordinator </dev/null
+	soon 5 eval '! drover check web | grep -q "policy still"'
+	! drover status | grep -q "not taken"
+	reload beta worker <<<$'[worker]\nlabels = rack=z\nhook_timeout = soon'
+	soon 5 eval 'drover status | grep -q "^beta .*E-CONFIG: its configuration was not taken"'
+	[ "$(drover hosts --json | jq -c '[.[] | select(.id == "beta") | .labels[]?]')" = '[]' ]
+	reload beta worker <<<$'[worker]\nlabels = rack=z'
+	soon 5 eval 'drover hosts --json | jq -e ".[] | select(.id == \"beta\") | .labels == [\"rack=z\"] and
+		(.problems // []) == []"'
+	migrate web --to beta
+	[ "$code" = 0 ]
+	client_exact
 }

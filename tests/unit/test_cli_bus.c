@@ -121,6 +121,31 @@ static void a_migration_that_stayed_is_told_whole(void **state)
 	ran_free(&ran);
 }
 
+/* Who asks why a daemon has not taken its file asks on the host that has the file. */
+static void a_daemons_line_that_is_wrong_is_passed_over(void **state)
+{
+	char path[] = "/tmp/drover-cli-XXXXXX";
+	int fd = mkstemp(path);
+	auto_free char *line = str_new("migrate held -q --config %s", path);
+	struct ran ran;
+
+	(void)state;
+	assert_true(write(fd, "[worker]\nhodl = 5s\n", 19) == 19);
+	serve(migrates);
+	ran = run(line);
+	assert_int_equal(ran.exit_code, 9);
+	assert_has(ran.err, "passed over: /tmp/drover-cli-");
+	assert_has(ran.err, ":2: [worker] has no option \"hodl\"");
+	ran_free(&ran);
+	assert_true(write(fd, "[cli]\nserver = a b\n", 19) == 19);
+	ran = run(line);
+	assert_int_equal(ran.exit_code, 2);
+	assert_has_not(ran.err, "passed over");
+	ran_free(&ran);
+	close(fd);
+	unlink(path);
+}
+
 static void a_held_container_exits_with_9(void **state)
 {
 	struct ran ran;
@@ -564,6 +589,7 @@ int main(void)
 		T(simulating_asks_nobody_and_tells_what_is_wrong),
 		T(a_followed_migration_tells_each_phase_and_sums_up),
 		T(a_migration_that_stayed_is_told_whole),
+		T(a_daemons_line_that_is_wrong_is_passed_over),
 		T(a_held_container_exits_with_9),
 		T(json_is_one_object_and_with_follow_one_a_line),
 		T(to_show_a_job_that_failed_is_no_failure),

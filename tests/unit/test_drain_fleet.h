@@ -354,7 +354,8 @@ static const struct msg_plan *ask(struct fleet *f, struct msg_request request)
 	return f->last->reply->plan;
 }
 
-static const struct msg_plan *evacuate(struct fleet *f, const char *host, uint64_t deadline_ms)
+static __attribute__((unused)) const struct msg_plan *evacuate(struct fleet *f, const char *host,
+							       uint64_t deadline_ms)
 {
 	const char *v[] = {host, "beta"};
 	struct msg_request request = {.command = "evacuate",

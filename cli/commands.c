@@ -121,8 +121,11 @@ static const struct command commands[] = {
 		  "the hosts so that nothing moves onto them and moves their running containers "
 		  "off, largest first, at most two out of a host and two into one at a time. A "
 		  "container whose move fails stays where it runs and is tried on one other host. "
-		  "Nothing is stopped unless --on-stuck cold says so: then what cannot move live, or "
-		  "has failed to, is stopped, moved and started. At the deadline no more moves begin.\n"
+		  "Nothing is stopped unless --on-stuck says so. cold: what cannot move live, or has "
+		  "failed to, is stopped, moved and started. stop: what no host can take even so is "
+		  "stopped where it is, after all the moves, so that no container runs there any "
+		  "more; restore starts it again. A policy's move = never keeps it running. At the "
+		  "deadline no more moves and stops begin.\n"
 		  "Ctrl-C detaches: the evacuation goes on. pause, resume and cancel take the "
 		  "host's name or the id. The hosts stay marked until restore or uncordon.\n"
 		  "Exit code 0: the hosts are empty. 4: something is left, and the last line says "
@@ -131,7 +134,7 @@ static const struct command commands[] = {
 		{ "drover evacuate alpha -m 'new disk'", "plan, question, moves" },
 		{ "drover evacuate alpha beta --dry-run", "only the plan" },
 		{ "drover evacuate alpha -y --deadline 30m", "for scripts" },
-		{ "drover evacuate alpha --on-stuck cold", "what cannot move live is stopped and started" },
+		{ "drover evacuate alpha --on-stuck stop", "what can go nowhere is stopped until a restore" },
 		{ "drover evacuate alpha --at 22:30", "tonight; drover cancel takes it back" } },
 	  .operands = { HOSTS },
 	  .flags = FLAGS_FORM | FLAG(reason) | FLAG(within) | FLAG(parallel) | FLAG(dryrun) |

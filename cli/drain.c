@@ -218,14 +218,40 @@ static size_t movable(const struct msg_plan *plan)
 	size_t n = 0;
 
 	for (size_t i = 0; i < plan->items.n; i++)
-		n += plan->items.v[i].target && *plan->items.v[i].target;
+		n += plan->items.v[i].target && *plan->items.v[i].target &&
+		     !str_eq(plan->items.v[i].mode, "stop");
 	return n;
+}
+
+static size_t stoppable(const struct msg_plan *plan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->items.n; i++)
+		n += str_eq(plan->items.v[i].mode, "stop") &&
+		     str_eq(plan->items.v[i].state, "waiting");
+	return n;
+}
+
+static void ask_to_agree(struct cli *cli, const struct msg_plan *plan)
+{
+	bool starts = str_eq(plan->kind, "restore");
+	size_t moves = movable(plan), stops = stoppable(plan);
+
+	if (moves || !stops)
+		fprintf(cli->out, "\nMove %zu container%s", moves, moves == 1 ? "" : "s");
+	if (moves && stops)
+		fprintf(cli->out, " and %s %zu", starts ? "start" : "stop", stops);
+	else if (stops)
+		fprintf(cli->out, "\n%s %zu container%s", starts ? "Start" : "Stop", stops,
+			stops == 1 ? "" : "s");
+	fprintf(cli->out, "? [y/N] ");
+	fflush(cli->out);
 }
 
 /* 1 yes, 0 no, negative when nobody can be asked. */
 static int agree(struct cli *cli, const struct msg_plan *plan, struct err *err)
 {
-	size_t n = movable(plan);
 	char answer[16] = "";
 
 	if (!isatty(STDIN_FILENO) || !cli->style.tty) {
@@ -233,8 +259,7 @@ static int agree(struct cli *cli, const struct msg_plan *plan, struct err *err)
 		     cli->in.command->name);
 		return err_fix(err, "look at it with --dry-run, then repeat with -y");
 	}
-	fprintf(cli->out, "\nMove %zu container%s? [y/N] ", n, n == 1 ? "" : "s");
-	fflush(cli->out);
+	ask_to_agree(cli, plan);
 	if (!fgets(answer, sizeof(answer), stdin))
 		fputc('\n', cli->out);
 	return *answer == 'y' || *answer == 'Y';
@@ -311,7 +336,8 @@ static int begin(struct cli *cli, struct session *session, int *ret_exit, struct
 	return 0;
 }
 
-static const char *const by_words[] = {"all", "cpu", "mem", "psi"}; /* BY_WORDS */
+static const char *const on_stuck_words[] = {"stay", "cold", "stop"}; /* ON_STUCK_WORDS */
+static const char *const by_words[] = {"all", "cpu", "mem", "psi"};   /* BY_WORDS */
 
 int drain_run(struct cli *cli)
 {
@@ -325,7 +351,7 @@ int drain_run(struct cli *cli)
 		cli->in.request.dry_run = !cli->in.apply;
 	}
 	if (cli->in.on_stuck)
-		cli->in.request.mode = "cold";
+		cli->in.request.mode = on_stuck_words[cli->in.on_stuck];
 	if (!cli->in.request.deadline_ms)
 		cli->in.request.deadline_ms = DEADLINE_MS;
 	rc = session_open(cli, &session, &err);

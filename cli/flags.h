@@ -19,6 +19,7 @@ enum format { FORMAT_table, FORMAT_wide, FORMAT_json, FORMAT_plain };
 #define FORMAT_WORDS "table wide json plain"
 
 #define BY_WORDS "all cpu mem psi"
+#define ON_STUCK_WORDS "stay cold stop"
 
 /* Of the simulator, for completion; simulate/ has the tables. */
 #define SHAPE_WORDS "steady overload wave noisy added"
@@ -57,8 +58,8 @@ struct invocation {
 	bool example;
 	const char *save_file;
 	bool apply;
-	unsigned by; /* index in BY_WORDS */
-	unsigned on_stuck;
+	unsigned by;       /* index in BY_WORDS */
+	unsigned on_stuck; /* index in ON_STUCK_WORDS */
 	const char *word;
 	const char *second_word;
 	const char *owner;
@@ -160,8 +161,8 @@ enum value_kind {
 	  "carry it out, after a question") \
 	X(by,        0,  "by",         "WHAT", VALUE_choice,   AT(by), BY_WORDS, 0, \
 	  "all, cpu, mem or psi: which load counts") \
-	X(onstuck,   0,  "on-stuck",   "WHAT", VALUE_choice,   AT(on_stuck), "stay cold", 0, \
-	  "stay (as it is) or cold: what cannot move live is stopped, moved and started") \
+	X(onstuck,   0,  "on-stuck",   "WHAT", VALUE_choice,   AT(on_stuck), ON_STUCK_WORDS, 0, \
+	  "stay (as it is); cold: what cannot move live is stopped, moved and started; stop: what cannot move so either is stopped where it is") \
 	X(maxmoves,  0,  "max-moves",  "N",    VALUE_number,   AT(request.limit), NULL, 100, \
 	  "at most this many (3)") \
 	X(at,        0,  "at",         "TIME", VALUE_time,     AT(request.at_ms), NULL, 0, \

@@ -21,7 +21,7 @@ TEXT(item_score)
 {
 	const struct msg_item *r = record;
 
-	if (str_eq(r->mode, "cold"))
+	if (str_eq(r->mode, "cold") || str_eq(r->mode, "stop"))
 		cell_set(cell, "%s", r->mode_reason ? r->mode_reason : "");
 	else if (r->score > 0)
 		cell_set(cell, "score %.1f", r->score);
@@ -37,8 +37,10 @@ TEXT(item_how)
 
 static enum tone item_tone(const struct msg_item *r)
 {
-	if (str_eq(r->state, "moved"))
+	if (str_eq(r->state, "moved") || str_eq(r->state, "started"))
 		return TONE_good;
+	if (str_eq(r->state, "stopped"))
+		return TONE_warn;
 	if (str_eq(r->state, "moving"))
 		return TONE_live;
 	if (str_eq(r->state, "held") || str_eq(r->state, "lost"))
@@ -155,8 +157,15 @@ static size_t count(const struct msg_plan *plan, const char *state)
 	return n;
 }
 
+static bool is_stop(const struct msg_item *item)
+{
+	return str_eq(item->mode, "stop");
+}
+
 static bool cannot_move(const struct msg_item *item)
 {
+	if (is_stop(item))
+		return str_eq(item->state, "gone");
 	return !(item->target && *item->target) || str_eq(item->verdict, "no");
 }
 
@@ -170,12 +179,16 @@ static void print_hosts(struct cli *cli, const struct msg_plan *plan)
 /* "alpha: 9 containers, 7 live, 1 with warnings, 1 stays" */
 static void print_counts(struct cli *cli, const struct msg_plan *plan)
 {
-	size_t live = 0, warned = 0, stay = 0;
+	bool starts = str_eq(plan->kind, "restore");
+	size_t live = 0, warned = 0, stay = 0, stop = 0;
 
 	for (size_t i = 0; i < plan->items.n; i++) {
 		const struct msg_item *item = &plan->items.v[i];
 
 		stay += cannot_move(item);
+		stop += !cannot_move(item) && is_stop(item);
+		if (is_stop(item))
+			continue;
 		live += !cannot_move(item) && str_eq(item->verdict, "live");
 		warned += !cannot_move(item) && !str_eq(item->verdict, "live");
 	}
@@ -188,6 +201,9 @@ static void print_counts(struct cli *cli, const struct msg_plan *plan)
 		fprintf(cli->out, ", %zu live", live);
 	if (warned)
 		fprintf(cli->out, ", %zu with warnings", warned);
+	if (stop)
+		fprintf(cli->out, ", %s%zu to be %s%s", style_tone(&cli->style, TONE_warn), stop,
+			starts ? "started" : "stopped", style_end(&cli->style));
 	if (stay)
 		fprintf(cli->out, ", %s%zu cannot move%s", style_tone(&cli->style, TONE_warn), stay,
 			style_end(&cli->style));
@@ -269,8 +285,13 @@ static void print_course(struct cli *cli, const struct msg_plan *plan)
 		print_hosts(cli, plan);
 	else
 		fputs("the cluster", cli->out);
-	fprintf(cli->out, " is %s: %zu of %zu moved\n", plan->state, count(plan, "moved"),
+	fprintf(cli->out, " is %s: %zu of %zu moved", plan->state, count(plan, "moved"),
 		plan->items.n);
+	if (count(plan, "stopped"))
+		fprintf(cli->out, ", %zu stopped", count(plan, "stopped"));
+	if (count(plan, "started"))
+		fprintf(cli->out, ", %zu started", count(plan, "started"));
+	fputc('\n', cli->out);
 }
 
 int plan_print(struct cli *cli, const struct msg_reply *reply)

@@ -47,6 +47,8 @@ static const struct {
 	{ "rollback", "",       "undo",     "undoing: it goes on at the source" },
 	{ "withdraw", "",       "undo",     "undoing: the target drops its copy" },
 	{ "giveback", "",       "undo",     "undoing: the target gave it back to the source" },
+	{ "stop",    "",        "stop",     "stopping it where it is" },
+	{ "launch",  "",        "start",    "starting it where it was stopped" },
 	{ "force",   "",        "force",    "frozen: a person has decided; the owner takes it" },
 	{ "report",  "",        "ask",      "asking both hosts what they know" },
 	{ "",        "",        "queued",   "waiting for its turn" },

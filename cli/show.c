@@ -134,6 +134,29 @@ static void print_held(struct cli *cli, const struct msg_job *job)
 	line_print(cli->out, "    fix: ", job->fix);
 }
 
+static bool job_is_stopped(const struct msg_job *job)
+{
+	return str_eq(job->outcome, "STOPPED") && !job->finished_ms;
+}
+
+/* What waits for a restore of its host. */
+static void print_stopped(struct cli *cli, const struct msg_reply *reply)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < reply->jobs.n; i++) {
+		const struct msg_job *job = &reply->jobs.v[i];
+		const char *source = job->source ? job->source : "?";
+
+		if (!job_is_stopped(job))
+			continue;
+		if (!shown++)
+			print_title(cli, "STOPPED BY DROVER", TONE_warn);
+		fprintf(cli->out, "  %s on %s, job %s: drover restore %s starts it\n",
+			job->container ? job->container : "", source, id_tail(job->id), source);
+	}
+}
+
 static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held)
 {
 	size_t shown = 0;
@@ -141,7 +164,8 @@ static void print_jobs(struct cli *cli, const struct msg_reply *reply, bool held
 	for (size_t i = 0; i < reply->jobs.n; i++) {
 		const struct msg_job *job = &reply->jobs.v[i];
 
-		if (job_needs_a_person(job) != held || (!held && job->finished_ms))
+		if (job_needs_a_person(job) != held || (!held && job->finished_ms) ||
+		    job_is_stopped(job))
 			continue;
 		if (!shown++)
 			print_title(cli, held ? "A PERSON HAS TO DECIDE" : "MOVING",
@@ -213,6 +237,7 @@ int status_print(struct cli *cli, const struct msg_reply *reply)
 		    reply->hosts.v, reply->hosts.n);
 	if (cli->in.format != FORMAT_plain) {
 		print_jobs(cli, reply, false);
+		print_stopped(cli, reply);
 		print_jobs(cli, reply, true);
 		print_windows(cli, reply);
 	}

@@ -21,7 +21,7 @@ enum tone outcome_tone(const char *outcome)
 {
 	if (str_eq(outcome, "MOVED"))
 		return TONE_good;
-	if (str_eq(outcome, "STAYED"))
+	if (str_eq(outcome, "STAYED") || str_eq(outcome, "STOPPED"))
 		return TONE_warn;
 	return outcome && *outcome ? TONE_bad : TONE_plain;
 }
@@ -45,6 +45,12 @@ enum tone state_tone(const char *state)
 	return TONE_plain;
 }
 
+/* It goes nowhere: stopped where it is, and started there again. */
+static bool is_stop(const struct msg_job *job)
+{
+	return str_eq(job->mode, "stop");
+}
+
 int job_exit_code(const struct msg_job *job)
 {
 	if (job->code)
@@ -53,7 +59,7 @@ int job_exit_code(const struct msg_job *job)
 		return err_exit_code(ERR_held);
 	if (str_eq(job->outcome, "LOST"))
 		return err_exit_code(ERR_lost);
-	if (job->forced && *job->forced)
+	if ((job->forced && *job->forced) || is_stop(job))
 		return 0; /* a person wanted it so */
 	return str_eq(job->outcome, "STAYED") ? err_exit_code(ERR_io) : 0;
 }
@@ -109,7 +115,7 @@ static void print_total(FILE *out, const struct msg_job *job)
 
 static bool is_cold(const struct msg_job *job)
 {
-	return str_eq(job->mode, "cold");
+	return str_eq(job->mode, "cold") || is_stop(job);
 }
 
 static void print_downtime(FILE *out, const struct style *style, const struct msg_job *job)
@@ -179,7 +185,9 @@ static void print_head(FILE *out, const struct style *style, const struct msg_jo
 		job->container ? job->container : "", style_end(style),
 		style_tone(style, over ? outcome_tone(state) : state_tone(state)), state,
 		style_end(style));
-	if (job->source)
+	if (job->source && is_stop(job))
+		fprintf(out, "  %s", job->source);
+	else if (job->source)
 		fprintf(out, "  %s %s %s", job->source, style_sign(style, SIGN_arrow),
 			job->target && *job->target ? job->target : "?");
 	fprintf(out, "  %sjob %s%s\n", style_tone(style, TONE_dim), job->id ? job->id : "",
@@ -222,6 +230,11 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 	print_head(out, style, job);
 	if (job->runs_on && *job->runs_on)
 		fprintf(out, "  runs on    %s\n", job->runs_on);
+	else if (is_stop(job) && str_eq(job->outcome, "STOPPED"))
+		fprintf(out, "  runs on    nowhere: drover has stopped it on %s%s%s\n",
+			job->source ? job->source : "?",
+			job->finished_ms ? "" : "; what starts it: drover restore ",
+			job->finished_ms || !job->source ? "" : job->source);
 	else if (is_cold(job) && str_eq(job->outcome, "STAYED"))
 		fprintf(out, "  runs on    %snowhere%s: it is stopped on %s\n",
 			style_tone(style, TONE_bad), style_end(style),
@@ -231,7 +244,7 @@ void summary_print(FILE *out, const struct style *style, const struct msg_job *j
 			style_end(style), job->source ? job->source : "?",
 			job->target ? job->target : "?");
 	if (is_cold(job))
-		line_print(out, "  cold       ", job->mode_reason);
+		line_print(out, is_stop(job) ? "  stopped    " : "  cold       ", job->mode_reason);
 	if (is_cold(job) && str_eq(job->outcome, "MOVED"))
 		fputs("             it was started anew: its clients must connect again\n", out);
 	line_print(out, "  waits for  ", job->waiting_for);

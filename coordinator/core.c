@@ -90,7 +90,8 @@ struct job *core_job_moving(struct core *c, const char *container, const char *h
 	for (size_t i = c->n_jobs; i-- > 0;) {
 		struct job *job = c->jobs[i];
 		bool over = job->stage == STAGE_done ||
-			    (job->told_end && job->outcome && job->outcome != OUTCOME_held);
+			    (job->told_end && job->outcome && job->outcome != OUTCOME_held &&
+			     job->outcome != OUTCOME_stopped);
 
 		if (!over && !job->probe && job != except && str_eq(job->container, container) &&
 		    (str_eq(job->source, host) || str_eq(job->target, host)))
@@ -123,7 +124,8 @@ size_t core_jobs_running(const struct core *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n_jobs; i++)
-		n += c->jobs[i]->stage != STAGE_done && !c->jobs[i]->probe;
+		n += c->jobs[i]->stage != STAGE_done && c->jobs[i]->stage != STAGE_stopped &&
+		     !c->jobs[i]->probe;
 	return n;
 }
 
@@ -219,7 +221,7 @@ void core_emit_view(struct core *c, const char *kind, const char *host, const ch
  * host; and again if a HELD job ends after all. */
 static void tell_end(struct core *c, struct job *job)
 {
-	bool over = job->stage == STAGE_done;
+	bool over = job->stage == STAGE_done || job->stage == STAGE_stopped;
 	bool lingers = job->waiting_ms && c->now.mono_ms - job->waiting_ms >= LINGER_MS;
 
 	if (job->probe || (!over && !lingers) || (job->told_end && job->told == job->outcome))
@@ -554,7 +556,7 @@ void core_resume(struct core *c, struct moment now, struct effects *effects)
 			core_job_drop(c, job);
 			continue;
 		}
-		job->told_end = job->stage == STAGE_done;
+		job->told_end = job->stage == STAGE_done || job->stage == STAGE_stopped;
 		job->told = job->outcome;
 		if (job->stage != STAGE_done)
 			migrate_resume(c, job);

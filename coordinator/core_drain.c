@@ -77,7 +77,8 @@ static int take_wishes(struct asked *a, struct drain *drain, struct err *err)
 		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), "all");
 	for (size_t i = 0; i < body->skip.n && drain->n_skip < ARRAY_LEN(drain->skip); i++)
 		str_copy(drain->skip[drain->n_skip++], sizeof(drain->skip[0]), body->skip.v[i]);
-	drain->cold = str_eq(body->mode, "cold");
+	drain->stop = str_eq(body->mode, "stop");
+	drain->cold = drain->stop || str_eq(body->mode, "cold");
 	drain->deadline_ms = body->deadline_ms;
 	drain->parallel = body->parallel;
 	str_copy(drain->reason, sizeof(drain->reason), body->reason);
@@ -92,7 +93,7 @@ static void say_missing(struct drain *drain)
 	for (size_t i = 0; i < drain->n_items; i++) {
 		const struct drain_item *item = &drain->items[i];
 
-		if (*item->target)
+		if (*item->target || item->stop)
 			continue;
 		used = strlen(drain->note);
 		str_fmt(drain->note + used, sizeof(drain->note) - used, "%s%s: %s", n++ ? "; " : "",
@@ -130,6 +131,22 @@ void core_drain_drop(struct core *c, struct drain *drain)
 	}
 }
 
+/* A restore's hosts take guests by then, whatever they do while it is only looked at. */
+static void place(struct core *c, struct drain *drain)
+{
+	bool was[DRAIN_HOSTS_MAX];
+
+	for (size_t i = 0; i < drain->n_hosts; i++) {
+		struct node *node = nodes_find(&c->nodes, drain->hosts[i]);
+
+		was[i] = node->cordoned;
+		node->cordoned &= !str_eq(drain->kind, "restore");
+	}
+	drain_place(c, drain);
+	for (size_t i = 0; i < drain->n_hosts; i++)
+		nodes_find(&c->nodes, drain->hosts[i])->cordoned = was[i];
+}
+
 /* Plans; with `yes` also begins, or keeps it for its time. A reply that is not final is sent here:
  * the followers' comes later. */
 static int plan_and_begin(struct asked *a, struct drain *drain,
@@ -141,7 +158,7 @@ static int plan_and_begin(struct asked *a, struct drain *drain,
 	drain->at_ms = later ? a->body->at_ms : 0;
 	if (agreed && !later)
 		prepare(a->c, drain);
-	drain_place(a->c, drain);
+	place(a->c, drain);
 	say_missing(drain);
 	if (agreed && !later)
 		core_drain_begin(a->c, drain);
@@ -250,11 +267,16 @@ static void collect_guests(struct core *c, struct drain *drain)
 
 		if (past == drain || !str_eq(past->kind, "evacuate") || past->state != DRAIN_done)
 			continue;
-		for (size_t k = 0; k < past->n_items; k++)
-			if (past->items[k].state == ITEM_moved &&
-			    drain_has_host(drain, past->items[k].source) &&
-			    !is_settled(c, i, past->items[k].source))
-				bring_home(c, drain, &past->items[k]);
+		for (size_t k = 0; k < past->n_items; k++) {
+			const struct drain_item *item = &past->items[k];
+
+			if (!drain_has_host(drain, item->source) || is_settled(c, i, item->source))
+				continue;
+			if (item->state == ITEM_moved)
+				bring_home(c, drain, item);
+			else if (item->state == ITEM_stopped)
+				drain_collect_stopped(c, drain, item);
+		}
 	}
 }
 
@@ -323,13 +345,16 @@ static void take_items(struct core *c, struct drain *drain, const struct msg_pla
 		const struct msg_container *ct = node_container(node, view->container);
 		struct drain_item *item;
 
-		if (!given(view->target)[0])
+		bool stop = str_eq(view->mode, "stop");
+
+		if (!given(view->target)[0] && !stop)
 			continue; /* the plan left it where it is */
 		item = drain_add(drain);
 		str_copy(item->container, sizeof(item->container), ct->id);
 		str_copy(item->runtime, sizeof(item->runtime), ct->runtime);
 		str_copy(item->source, sizeof(item->source), node->id);
-		str_copy(item->home, sizeof(item->home), view->target);
+		if (!stop) /* may be that there is room for it by now */
+			str_copy(item->home, sizeof(item->home), view->target);
 		item->rss_bytes = ct->rss_bytes;
 	}
 }
@@ -353,7 +378,8 @@ int core_ask_apply(struct asked *a, struct err *err)
 		core_drain_drop(a->c, drain);
 		return -err->code;
 	}
-	drain->cold |= str_eq(plan->on_stuck, "cold");
+	drain->stop |= str_eq(plan->on_stuck, "stop");
+	drain->cold |= drain->stop || str_eq(plan->on_stuck, "cold");
 	take_items(a->c, drain, plan);
 	return plan_and_begin(a, drain,
 			      str_eq(plan->kind, "evacuate")  ? cordon_all

@@ -442,11 +442,18 @@ static int ask_migrate(struct asked *a, struct err *err)
 	while (!other && (m = migrate_group_next(a->c, job, m)))
 		other = core_job_moving(a->c, m->container, m->source, m);
 	if (other) {
-		fail(err, ERR_busy, "E-BUSY: job %s is moving %s already (%s to %s, at %s)",
-		     other->id, other->container, other->source, other->target,
-		     stage_name(other->stage));
-		err_fix(err, "drover job %s --follow, or drover cancel %s", other->container,
-			other->container);
+		if (other->stops)
+			fail(err, ERR_busy, "E-BUSY: job %s has stopped %s on %s", other->id,
+			     other->container, other->source);
+		else
+			fail(err, ERR_busy, "E-BUSY: job %s is moving %s already (%s to %s, at %s)",
+			     other->id, other->container, other->source, other->target,
+			     stage_name(other->stage));
+		if (other->stops)
+			err_fix(err, "drover restore %s starts it again", other->source);
+		else
+			err_fix(err, "drover job %s --follow, or drover cancel %s",
+				other->container, other->container);
 		migrate_group_drop(a->c, job);
 		return -err->code;
 	}

@@ -89,7 +89,8 @@ size_t drain_count(const struct drain *drain, enum item_state state)
 
 int drain_code(const struct drain *drain)
 {
-	size_t whole = drain_count(drain, ITEM_moved) + drain_count(drain, ITEM_gone);
+	size_t whole = drain_count(drain, ITEM_moved) + drain_count(drain, ITEM_gone) +
+		       drain_count(drain, ITEM_stopped) + drain_count(drain, ITEM_started);
 
 	return whole == drain->n_items ? 0 : ERR_partly;
 }
@@ -115,7 +116,9 @@ static struct msg_item item_view(const struct drain_item *item)
 		.attempts = item->attempts,
 		.tried = item->tried,
 		.home = item->home,
-		.mode = item->cold ? "cold" : "live",
+		.mode = item->stop   ? "stop"
+			: item->cold ? "cold"
+				     : "live",
 		.mode_reason = item->mode_reason,
 		.score = item->score,
 	};
@@ -165,7 +168,9 @@ void drain_view(const struct drain *drain, struct msg_plan *ret, struct drain_te
 		.eta_ms = drain->eta_ms,
 		.note = drain->note,
 		.skip = {text->skip, drain->n_skip},
-		.on_stuck = drain->cold ? "cold" : "stay",
+		.on_stuck = drain->stop   ? "stop"
+			    : drain->cold ? "cold"
+					  : "stay",
 	};
 }
 
@@ -181,8 +186,15 @@ void drain_job_view(const struct drain *drain, struct msg_job *ret, char buf[DRA
 {
 	bool over = drain->state == DRAIN_done;
 
+	size_t stopped = drain_count(drain, ITEM_stopped),
+	       started = drain_count(drain, ITEM_started);
+
 	str_fmt(buf, DRAIN_PHASE_SIZE, "%zu of %zu moved", drain_count(drain, ITEM_moved),
 		drain->n_items);
+	if (stopped + started)
+		str_fmt(buf, DRAIN_PHASE_SIZE, "%zu moved, %zu %s / %zu",
+			drain_count(drain, ITEM_moved), stopped + started,
+			stopped ? "stopped" : "started", drain->n_items);
 	*ret = (struct msg_job){
 		.id = drain->id,
 		.kind = drain->kind,
@@ -240,6 +252,7 @@ static int replay_item(struct drain *drain, const struct msg_item *view, struct 
 	item->attempts = view->attempts;
 	item->score = view->score;
 	item->cold = str_eq(view->mode, "cold");
+	item->stop = str_eq(view->mode, "stop");
 	str_copy(item->mode_reason, sizeof(item->mode_reason), view->mode_reason);
 	return 0;
 }
@@ -307,7 +320,8 @@ int drain_replay(struct drain *drain, const void *data, size_t len, struct err *
 	drain->deadline_ms = plan->deadline_ms;
 	drain->parallel = plan->parallel;
 	drain->at_ms = plan->at_ms;
-	drain->cold = str_eq(plan->on_stuck, "cold");
+	drain->stop = str_eq(plan->on_stuck, "stop");
+	drain->cold = drain->stop || str_eq(plan->on_stuck, "cold");
 	drain->eta_ms = plan->eta_ms;
 	replay_words(drain, plan);
 	replay_rooms(drain, plan);

@@ -16,11 +16,13 @@
  *             └──────────┤                     once, for another target
  *                        └──▶ stays            with code and reason
  *          waiting ──▶ gone                    it ended or left by itself
+ *          waiting ──▶ moving ──▶ stopped      it can go nowhere (drain_stop.c); and started, by
+ *                                              the restore of its host
  *
  * A drain moves nothing onto a cordoned host, and stops no container unless it was asked to: then
  * an item that cannot move live steps down to a cold move (drain_step_down), once and for good,
- * with the reason. Its record is written at each change of an item, so that a restarted coordinator
- * goes on where it was. */
+ * with the reason; and, where that was asked for too, to being stopped where it is. Its record is
+ * written at each change of an item, so that a restarted coordinator goes on where it was. */
 #ifndef DROVER_COORDINATOR_DRAIN_H
 #define DROVER_COORDINATOR_DRAIN_H
 
@@ -40,7 +42,8 @@
 
 /* clang-format off */
 #define DRAIN_STATE_TABLE(X) X(planned) X(running) X(paused) X(ending) X(done)
-#define ITEM_STATE_TABLE(X) X(waiting) X(moving) X(moved) X(stays) X(gone) X(held) X(lost)
+#define ITEM_STATE_TABLE(X) X(waiting) X(moving) X(moved) X(stays) X(gone) X(held) X(lost) \
+	X(stopped) X(started)
 /* clang-format on */
 
 enum drain_state {
@@ -69,6 +72,7 @@ struct drain_item {
 	char tried[NAME_SIZE];   /* the target of the attempt that failed */
 	char home[NAME_SIZE];    /* the only target that it may have, "" = any */
 	bool cold;               /* stopped, moved and started */
+	bool stop;               /* stopped where it is; in a restore: started there */
 	char mode_reason[256];   /* why */
 	double score;
 	uint64_t since_ms; /* volatile: no host can take it and nothing is under way */
@@ -96,6 +100,7 @@ struct drain {
 	char skip[16][32];
 	size_t n_skip;
 	bool cold; /* what cannot move live is stopped, moved and started; else it stays */
+	bool stop; /* and what cannot move at all is stopped where it is */
 	struct drain_item *items;
 	size_t n_items;
 	struct drain_room *rooms;

@@ -176,6 +176,12 @@ void drain_place_group(struct core *c, struct drain *drain, struct drain_item *l
 		return;
 	EACH_ITEM(drain, group, item)
 	stepped |= drain_step_down(drain, item, item->code, item->why);
+	if (stepped && place_so(c, drain, lead, group)) {
+		forget_why(drain, group, true);
+		return;
+	}
 	if (stepped)
-		forget_why(drain, group, place_so(c, drain, lead, group));
+		forget_why(drain, group, false);
+	EACH_ITEM(drain, group, item)
+	drain_step_to_stop(c, drain, item);
 }

@@ -57,6 +57,11 @@ void drain_place_group(struct core *c, struct drain *drain, struct drain_item *l
 void drain_group_say_why(struct core *c, struct drain *drain, const struct drain_item *lead,
 			 const struct group *group);
 
+/* --- drain_sum.c --- */
+
+/* What became of it all, as its note. */
+void drain_sum_up(struct drain *drain);
+
 /* --- drain_run.c --- */
 
 /* Looks after every drain: moves that ended, moves that may begin, ends. */
@@ -80,6 +85,33 @@ void core_own_id(struct core *c, char ret_id[ULID_SIZE]);
 
 /* The drain that is not done and has this host, or NULL. */
 struct drain *core_drain_of_host(struct core *c, const char *host);
+
+/* --- drain_stop.c --- */
+
+/* The foot of the mode ladder: from now on it is to be stopped where it is, for this reason. False
+ * where nobody has asked for that, or it may not be; then why is added to. */
+bool drain_step_to_stop(struct core *c, const struct drain *drain, struct drain_item *item);
+
+/* Begins to stop it (and its group), or, in a restore, to start it. */
+void drain_do_stop(struct core *c, struct drain *drain, struct drain_item *item);
+
+/* The job of a stopped or started one has something to say. True when the item changed. */
+bool drain_watch_stop(struct drain_item *item, const struct job *job);
+
+/* In a restore: what an evacuation has stopped on this host, to be started there if it still is. */
+void drain_collect_stopped(struct core *c, struct drain *drain, const struct drain_item *stopped);
+
+/* --- drain_run.c --- */
+
+/* Takes note of a move, or stop, that has begun for this item. */
+void drain_moves(struct core *c, struct drain *drain, struct drain_item *item,
+		 const struct job *job);
+
+/* The waiting item of a container that goes with another's, or NULL. */
+struct drain_item *drain_item_of(struct drain *drain, const struct job *job);
+
+/* An id for the next job of the drain. */
+void drain_next_id(struct core *c, struct drain *drain, char ret[ULID_SIZE]);
 
 /* --- core_drain.c --- */
 

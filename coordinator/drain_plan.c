@@ -215,6 +215,7 @@ static void place_alone(struct core *c, const struct drain *drain, struct drain_
 	}
 	item->cold = false; /* not that either; why it cannot move cold is what is left to mend */
 	item->mode_reason[0] = '\0';
+	drain_step_to_stop(c, drain, item);
 }
 
 /* With all that move with it, which are looked at no more then. */
@@ -224,7 +225,7 @@ static void place_item(struct core *c, struct drain *drain, size_t at, bool *pla
 	struct group group;
 	struct place place;
 
-	if (placed[at] || item->state != ITEM_waiting ||
+	if (placed[at] || item->state != ITEM_waiting || item->stop ||
 	    nodes_find_container(&c->nodes, item->container, item->source, &place, NULL))
 		return;
 	group_of(&place, &group);
@@ -325,7 +326,7 @@ static void look_at_rooms(struct core *c, struct drain *drain)
 	for (size_t i = 0; i < drain->n_items; i++) {
 		const struct drain_item *item = &drain->items[i];
 
-		if (item->state != ITEM_waiting || !item->target[0])
+		if (item->state != ITEM_waiting || !item->target[0] || item->stop)
 			continue;
 		shift_room(c, room_of(c, drain, item->source), item, false);
 		shift_room(c, room_of(c, drain, item->target), item, true);

@@ -69,7 +69,8 @@ static void keep_failure(struct drain_item *item, const struct job *job)
 	str_copy(item->why, sizeof(item->why), job->error);
 }
 
-static void stayed(struct drain *drain, struct drain_item *item, const struct job *job)
+static void stayed(struct core *c, struct drain *drain, struct drain_item *item,
+		   const struct job *job)
 {
 	bool over = drain->state > DRAIN_paused || job->cancelled || job->code == ERR_canceled ||
 		    !job->runs_on[0];
@@ -81,7 +82,8 @@ static void stayed(struct drain *drain, struct drain_item *item, const struct jo
 		return;
 	if (drain_step_down(drain, item, item->code, item->why))
 		item->tried[0] = '\0'; /* what failed there was another thing */
-	else if (!item->cold || item->attempts > DRAIN_ATTEMPTS_MAX)
+	else if ((!item->cold || item->attempts > DRAIN_ATTEMPTS_MAX) &&
+		 !drain_step_to_stop(c, drain, item))
 		item->state = ITEM_stays;
 }
 
@@ -93,9 +95,15 @@ static void say_ended(struct core *c, struct drain *drain, const struct drain_it
 	if (item->state == ITEM_moved)
 		str_fmt(text, sizeof(text), "%s: moved to %s, frozen for %s", item->container,
 			item->target, str_human_ms(frozen, item->frozen_us / 1000));
+	else if (item->state == ITEM_stopped || item->state == ITEM_started)
+		str_fmt(text, sizeof(text), "%s: %s on %s", item->container,
+			item_state_name(item->state), item->source);
 	else if (item->state == ITEM_waiting)
 		str_fmt(text, sizeof(text), "%s: stayed on %s (%s); %s is tried", item->container,
-			item->source, item->why, item->cold ? "a cold move" : "another target");
+			item->source, item->why,
+			item->stop   ? "stopping it"
+			: item->cold ? "a cold move"
+				     : "another target");
 	else
 		str_fmt(text, sizeof(text), "%s: %s: %s", item->container,
 			outcome_name(job->outcome), item->why);
@@ -113,6 +121,9 @@ static void watch_item(struct core *c, struct drain *drain, struct drain_item *i
 	if (!job) {
 		item->state = ITEM_stays;
 		str_copy(item->why, sizeof(item->why), "its job is forgotten: see drover history");
+	} else if (job->stops) {
+		if (!drain_watch_stop(item, job))
+			return;
 	} else if (job->outcome == OUTCOME_moved) {
 		item->state = ITEM_moved;
 		item->frozen_us = job->figures.frozen_us;
@@ -124,7 +135,7 @@ static void watch_item(struct core *c, struct drain *drain, struct drain_item *i
 		item->state = job->outcome == OUTCOME_held ? ITEM_held : ITEM_lost;
 		keep_failure(item, job);
 	} else if (job->outcome == OUTCOME_stayed) {
-		stayed(drain, item, job);
+		stayed(c, drain, item, job);
 	} else if (job->stage != STAGE_done) {
 		return; /* its source has not said yet that it took it back */
 	} else {
@@ -255,8 +266,8 @@ static void say_why(struct core *c, struct drain *drain, struct drain_item *item
 	ranking_done(&ranking);
 }
 
-static void moves(struct core *c, struct drain *drain, struct drain_item *item,
-		  const struct job *job)
+void drain_moves(struct core *c, struct drain *drain, struct drain_item *item,
+		 const struct job *job)
 {
 	char text[3 * NAME_SIZE + 300];
 
@@ -274,7 +285,12 @@ static void moves(struct core *c, struct drain *drain, struct drain_item *item,
 	str_copy(item->target, sizeof(item->target), job->target);
 	str_copy(item->job, sizeof(item->job), job->id);
 	drain->dirty = true;
-	if (job->cold)
+	if (job->stops)
+		str_fmt(text, sizeof(text), "%s: %s on %s%s%s", item->container,
+			job->stage == STAGE_launch ? "is started" : "is stopped", item->source,
+			job->stage == STAGE_launch ? "" : ": ",
+			job->stage == STAGE_launch ? "" : job->mode_reason);
+	else if (job->cold)
 		str_fmt(text, sizeof(text), "%s: %s to %s, cold: %s", item->container, item->source,
 			job->target, job->mode_reason);
 	else
@@ -284,7 +300,7 @@ static void moves(struct core *c, struct drain *drain, struct drain_item *item,
 }
 
 /* The waiting item of a container that moves as one with another, or NULL. */
-static struct drain_item *item_of(struct drain *drain, const struct job *job)
+struct drain_item *drain_item_of(struct drain *drain, const struct job *job)
 {
 	for (size_t i = 0; i < drain->n_items; i++)
 		if (drain->items[i].state == ITEM_waiting &&
@@ -294,6 +310,13 @@ static struct drain_item *item_of(struct drain *drain, const struct job *job)
 	return NULL;
 }
 
+void drain_next_id(struct core *c, struct drain *drain, char ret[ULID_SIZE])
+{
+	do /* begun before the coordinator was started again: the next */
+		ulid_nth(ret, drain->id, ++drain->begun, c->now.wall_ms);
+	while (core_job_find(c, ret));
+}
+
 static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		 const struct place *place, const char *target, const char *skip[16],
 		 struct err *err)
@@ -301,9 +324,7 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	struct job *job, *m = NULL;
 	char id[ULID_SIZE];
 
-	ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
-	while (core_job_find(c, id)) /* begun before the coordinator was started again */
-		ulid_nth(id, drain->id, ++drain->begun, c->now.wall_ms);
+	drain_next_id(c, drain, id);
 	job = core_job_make(c, id, place, (struct msg_strs){skip, drain->n_skip}, drain->user);
 	str_copy(job->parent, sizeof(job->parent), drain->id);
 	str_copy(job->chosen, sizeof(job->chosen), target);
@@ -314,7 +335,7 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		return -err->code;
 	}
 	while ((m = migrate_group_next(c, job, m)))
-		moves(c, drain, m == job ? item : item_of(drain, m), m);
+		drain_moves(c, drain, m == job ? item : drain_item_of(drain, m), m);
 	return 0;
 }
 
@@ -345,7 +366,8 @@ static void wait_or_stay(struct core *c, struct drain *drain, struct drain_item 
 	if (c->now.mono_ms - item->since_ms < STUCK_MS)
 		return;
 	drain->dirty = true;
-	if (drain_step_down(drain, item, item->code, item->why)) {
+	if (drain_step_down(drain, item, item->code, item->why) ||
+	    drain_step_to_stop(c, drain, item)) {
 		item->since_ms = 0;
 		return;
 	}
@@ -353,6 +375,16 @@ static void wait_or_stay(struct core *c, struct drain *drain, struct drain_item 
 	str_fmt(text, sizeof(text), "%s: stays on %s: %s%s%s", item->container, item->source,
 		item->code, *item->code ? ": " : "", item->why);
 	drain_emit(c, drain, "drain.item", text);
+}
+
+/* After all that moves: room may come until then. */
+static void stop_at_last(struct core *c, struct drain *drain, struct drain_item *item)
+{
+	for (size_t i = 0; i < drain->n_items; i++)
+		if (!drain->items[i].stop &&
+		    (drain->items[i].state == ITEM_waiting || drain->items[i].state == ITEM_moving))
+			return;
+	drain_do_stop(c, drain, item);
 }
 
 /* True when a ranking was made in vain. */
@@ -366,6 +398,10 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 	struct group group;
 	bool any;
 
+	if (item->stop && *item->home) {
+		drain_do_stop(c, drain, item); /* a restore's: it is started */
+		return false;
+	}
 	if (nodes_find_container(&c->nodes, item->container, item->source, &place, &err) ||
 	    !str_eq(place.container->status, "running")) {
 		const struct node *source = nodes_find(&c->nodes, item->source);
@@ -382,7 +418,9 @@ static bool dispatch(struct core *c, struct drain *drain, struct drain_item *ite
 	any = choose(c, drain, item, &group, &query, target);
 	if (!any)
 		say_why(c, drain, item, &group, &query);
-	if (!*target && !any)
+	if (!*target && !any && item->stop)
+		stop_at_last(c, drain, item);
+	else if (!*target && !any)
 		wait_or_stay(c, drain, item, place.node);
 	if (*target && begin(c, drain, item, &place, target, skip, &err))
 		str_copy(item->why, sizeof(item->why), err.text);
@@ -403,51 +441,12 @@ static void begin_moves(struct core *c, struct drain *drain)
 
 /* --- the end --- */
 
-static void list_left(const struct drain *drain, char *text, size_t size)
-{
-	for (size_t i = 0; i < drain->n_items; i++) {
-		const struct drain_item *item = &drain->items[i];
-		size_t used = strlen(text);
-
-		if (item->state == ITEM_moved || item->state == ITEM_gone)
-			continue;
-		str_fmt(text + used, size - used, "%s%s on %s (%s%s%s)", used ? "; " : "",
-			item->container, item->source,
-			*item->code ? item->code : item_state_name(item->state),
-			*item->why ? ": " : "", item->why);
-	}
-}
-
-static void sum_up(struct drain *drain)
-{
-	char hosts[400] = "", left[600] = "";
-	size_t n = drain->n_items - drain_count(drain, ITEM_moved) - drain_count(drain, ITEM_gone);
-
-	for (size_t i = 0; i < drain->n_hosts; i++) {
-		size_t used = strlen(hosts);
-
-		str_fmt(hosts + used, sizeof(hosts) - used, "%s%s", i ? ", " : "", drain->hosts[i]);
-	}
-	list_left(drain, left, sizeof(left));
-	if (n)
-		str_fmt(drain->note, sizeof(drain->note), "%zu left: %s", n, left);
-	else if (str_eq(drain->kind, "evacuate"))
-		str_fmt(drain->note, sizeof(drain->note), "%s %s empty", hosts,
-			drain->n_hosts == 1 ? "is" : "are");
-	else if (!str_eq(drain->kind, "restore"))
-		str_fmt(drain->note, sizeof(drain->note), "all moves are done");
-	else
-		str_fmt(drain->note, sizeof(drain->note), "%s %s back what %s", hosts,
-			drain->n_hosts == 1 ? "has" : "have",
-			drain->n_hosts == 1 ? "it had" : "they had");
-}
-
 static void finish(struct core *c, struct drain *drain)
 {
 	drain->state = DRAIN_done;
 	drain->finished_ms = c->now.wall_ms;
 	drain->dirty = true;
-	sum_up(drain);
+	drain_sum_up(drain);
 	drain_emit(c, drain, "drain.end", drain->note);
 	core_end_drain_followers(c, drain);
 }
@@ -496,7 +495,8 @@ static bool has_newcomers(struct core *c, struct drain *drain)
 static void run_one(struct core *c, struct drain *drain)
 {
 	for (size_t i = 0; i < drain->n_items; i++)
-		if (drain->items[i].state == ITEM_moving || drain->items[i].state == ITEM_held)
+		if (drain->items[i].state == ITEM_moving || drain->items[i].state == ITEM_held ||
+		    drain->items[i].state == ITEM_stopped)
 			watch_item(c, drain, &drain->items[i]);
 	if (past_deadline(c, drain))
 		drain_end(c, drain, "deadline", false);

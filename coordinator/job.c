@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const outcome_names[] = {"", "MOVED", "STAYED", "HELD", "LOST"};
+static const char *const outcome_names[] = {"", "MOVED", "STAYED", "HELD", "LOST", "STOPPED"};
 
 const char *outcome_name(enum outcome outcome)
 {
@@ -139,6 +139,8 @@ static const char *state_of(const struct job *job)
 {
 	if (job->stage == STAGE_done)
 		return "done";
+	if (job->stage == STAGE_stopped)
+		return "stopped";
 	return job->outcome || job->waiting_ms || stage_undoes(job->stage) ? "waiting" : "running";
 }
 
@@ -163,7 +165,7 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		say_waiting(job, text->waiting, sizeof(text->waiting));
 	*ret = (struct msg_job){
 		.id = job->id,
-		.kind = "migrate",
+		.kind = job->stops ? "stop" : "migrate",
 		.container = job->container,
 		.source = job->source,
 		.target = job->target,
@@ -200,7 +202,9 @@ void job_view(const struct job *job, struct msg_job *ret, struct job_text *text,
 		.has_log = job->log[PARTY_source] || job->log[PARTY_target],
 		.score = job->score,
 		.held_ms = job->held_wall_ms,
-		.mode = job->cold ? "cold" : "live",
+		.mode = job->stops  ? "stop"
+			: job->cold ? "cold"
+				    : "live",
 		.mode_reason = job->mode_reason,
 		.forced = job->forced,
 		.forced_ms = job->forced_ms,
@@ -283,7 +287,8 @@ static int replay_public(struct job *job, const struct msg_event *event, struct 
 	job->predicted_total_ms = view->predicted_total_ms;
 	job->score = view->score;
 	job->held_wall_ms = view->held_ms;
-	job->cold = str_eq(view->mode, "cold");
+	job->stops = str_eq(view->mode, "stop");
+	job->cold = job->stops || str_eq(view->mode, "cold");
 	str_copy(job->mode_reason, sizeof(job->mode_reason), view->mode_reason);
 	str_copy(job->forced, sizeof(job->forced), view->forced);
 	job->forced_ms = view->forced_ms;

@@ -20,7 +20,14 @@
 
 struct ranking;
 
-enum outcome { OUTCOME_none, OUTCOME_moved, OUTCOME_stayed, OUTCOME_held, OUTCOME_lost };
+enum outcome {
+	OUTCOME_none,
+	OUTCOME_moved,
+	OUTCOME_stayed,
+	OUTCOME_held,
+	OUTCOME_lost,
+	OUTCOME_stopped /* where it is, until it is started again: then it stayed */
+};
 
 #define JOB_RECORD_FORMAT 1
 #define JOB_CANDIDATES_MAX 3 /* targets that are tried before the first freeze */
@@ -56,6 +63,7 @@ struct job {
 	uint64_t predicted_frozen_ms, predicted_total_ms;
 	double score;
 	bool cold;             /* stopped, moved and started */
+	bool stops;            /* and it goes nowhere: it is stopped where it is */
 	char mode_reason[256]; /* why it is so, "" for a live one */
 	char forced[512];      /* a person's decision as history tells it, or "" */
 	uint64_t forced_ms;

@@ -71,11 +71,13 @@ static void send_ask(struct core *c, struct job *job, enum party party)
 		.runtime = work->runtime,
 		.bundle = work->bundle,
 		.mode = job->cold ? "cold" : NULL,
-		.group = job->group,
-		.group_size = job->group_size,
 	};
 	struct msg_head head = {.type = MSG_TYPE_ask, .epoch = c->config.term};
 
+	if (!job->stops) { /* each host decides for one that it only stops */
+		ask.group = job->group;
+		ask.group_size = job->group_size;
+	}
 	if (row->cap_ms > spent_ms)
 		ask.deadline_ms = row->cap_ms - spent_ms;
 	fill_carried(job, row->carries[party], &ask);
@@ -175,8 +177,11 @@ void migrate_enter(struct core *c, struct job *job, enum stage stage)
 			finish(c, job);
 		return; /* the end of the turn tells followers (core.c) */
 	}
-	str_fmt(text, sizeof(text), "%s: %s, %s to %s", job->container, stage_name(stage),
-		job->source, job->target[0] ? job->target : "?");
+	str_fmt(text, sizeof(text), "%s: %s, %s%s%s", job->container, stage_name(stage),
+		job->source, job->stops ? "" : " to ",
+		job->stops       ? ""
+		: job->target[0] ? job->target
+				 : "?");
 	if (!job->probe)
 		core_emit(c, "job.step", NULL, text, job);
 }
@@ -297,6 +302,8 @@ void migrate_tick(struct core *c, struct job *job)
 {
 	if (job->stage == STAGE_done || job_deadline_passed(c, job) || peer_lost(c, job))
 		return;
+	if (job->stage == STAGE_stopped)
+		migrate_stop_look(c, job);
 	if (deadline_passed(c, job))
 		timed_out(c, job);
 	send_due_asks(c, job);

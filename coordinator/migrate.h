@@ -58,6 +58,28 @@ int migrate_cancel(struct core *c, struct job *job, const char *reason, struct e
 int migrate_force(struct core *c, struct job *job, const struct msg_request *request,
 		  struct err *err);
 
+/* --- migrate_stop.c: what is stopped where it is --- */
+
+/* A new job and its group, without a target, on their way: stopped, until they are launched. */
+void migrate_stop(struct core *c, struct job *job);
+
+/* One that is stopped is started again at its own host. */
+void migrate_launch(struct core *c, struct job *job, const char *parent);
+
+/* While it is stopped: whether somebody has started or removed it, as its host says. */
+void migrate_stop_look(struct core *c, struct job *job);
+
+/* A member of a group was not stopped: the others are started again. */
+void migrate_stop_fail(struct core *c, struct job *job);
+
+/* A person takes it over as it is: drover leaves it stopped. */
+void migrate_stop_leave(struct core *c, struct job *job, const char *reason);
+
+void migrate_stop_done(struct core *c, struct job *job, enum party party,
+		       const struct msg_answer *answer);
+void migrate_launch_done(struct core *c, struct job *job, enum party party,
+			 const struct msg_answer *answer);
+
 /* --- for the files of the machine --- */
 
 void migrate_enter(struct core *c, struct job *job, enum stage stage);

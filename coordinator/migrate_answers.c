@@ -390,6 +390,8 @@ static answer_fn *const done[STAGE_COUNT] = {
 	[STAGE_takeback] = migrate_takeback_done,
 	[STAGE_overrule] = migrate_collect,
 	[STAGE_takeover] = migrate_takeover_done,
+	[STAGE_stop] = migrate_stop_done,
+	[STAGE_launch] = migrate_launch_done,
 };
 
 /* --- any answer --- */

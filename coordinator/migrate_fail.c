@@ -59,7 +59,10 @@ void migrate_fail(struct core *c, struct job *job, int code, const char *fix, co
 	if (job->stage == STAGE_release && job->still_held)
 		undo = STAGE_rollback;
 	migrate_enter(c, job, undo);
-	migrate_group_fail(c, job);
+	if (job->stops)
+		migrate_stop_fail(c, job);
+	else
+		migrate_group_fail(c, job);
 }
 
 static void learn(struct core *c, struct job *job)
@@ -92,7 +95,7 @@ static void say_stopped(struct job *job)
 		if (str_eq(said->reasons.v[i].code, code_row(CODE_cold_start)->code))
 			why = given(said->reasons.v[i].why);
 	str_fmt(job->error + used, sizeof(job->error) - used,
-		"; %s: it is stopped on %s, and runs nowhere",
+		"%s%s: it is stopped on %s, and runs nowhere", used ? "; " : "",
 		*why ? why : "it could not be started again", job->source);
 	str_fmt(job->fix, sizeof(job->fix), "%s", code_row(CODE_cold_start)->fix);
 }
@@ -132,6 +135,15 @@ int migrate_cancel(struct core *c, struct job *job, const char *reason, struct e
 			    outcome_name(job->outcome));
 	if (stage_undoes(job->stage))
 		return fail(err, ERR_refused, "job %s is being undone already", job->id);
+	if (job->stage == STAGE_stopped) {
+		migrate_stop_leave(c, job, given(reason));
+		return 0;
+	}
+	if (job->stops) {
+		fail(err, ERR_refused, "%s is being %s on %s", job->container,
+		     job->stage == STAGE_stop ? "stopped" : "started", job->source);
+		return err_fix(err, "drover restore %s starts what was stopped there", job->source);
+	}
 	if (!stage_before_release(job->stage)) {
 		fail(err, ERR_refused, "job %s is at %s, past the point where %s can go back",
 		     job->id, stage_name(job->stage), job->container);

@@ -143,6 +143,8 @@ static answer_fn *const refused[STAGE_COUNT] = {
 	[STAGE_takeback] = migrate_takeback_refused,
 	[STAGE_overrule] = migrate_overrule_refused,
 	[STAGE_takeover] = migrate_takeover_refused,
+	[STAGE_stop] = step_refused,
+	[STAGE_launch] = insist,
 };
 
 void migrate_refused(struct core *c, struct job *job, enum party party,

@@ -51,6 +51,8 @@ const char *stage_step(enum stage stage)
 	const struct stage_row *row = stage_row(stage);
 	enum step step = row->ask[PARTY_source] ? row->ask[PARTY_source] : row->ask[PARTY_target];
 
+	if (stage == STAGE_launch) /* an abort that undoes nothing but the stop */
+		return row->name;
 	return step ? step_name(step) : "";
 }
 

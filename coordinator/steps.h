@@ -12,6 +12,9 @@
  *
  *   HELD, and an operator decides (migrate_force.c):
  *     takeback → overrule → tidy → done        takeover → retire → clean → done
+ *
+ *   It goes nowhere (migrate_stop.c): stop → stopped ─ until a restore ─▶ launch → tidy → done
+ *                                      └────────┴▶ rollback
  */
 #ifndef DROVER_COORDINATOR_STEPS_H
 #define DROVER_COORDINATOR_STEPS_H
@@ -90,7 +93,13 @@ enum carry {
 	X(overrule,  none,    0, refuse, CARRY_reason, \
 	  0, STAGE_DAY, endless, tidy, none, ok, false) \
 	X(takeover,  none,    0, force, CARRY_force, \
-	  0, 0, endless, retire, none, ok, true)
+	  0, 0, endless, retire, none, ok, true) \
+	X(stop,      stop,    0, none, 0, \
+	  30 * STAGE_SECOND, STAGE_HOUR, dead, stopped, rollback, rolledback, false) \
+	X(stopped,   none,    0, none, 0, \
+	  0, 0, endless, launch, rollback, rolledback, false) \
+	X(launch,    abort,   CARRY_reason, none, 0, \
+	  0, 0, endless, tidy, none, ok, false)
 /* clang-format on */
 
 enum stage {

@@ -40,7 +40,8 @@
 	X(refuse,  12, "T")  /* REFUSED: kill what was armed, drop what was reserved */ \
 	X(report,  13, "ST") /* what the journal says of this migration; changes nothing */ \
 	X(log,     14, "ST") /* the tail of the dump or restore log */ \
-	X(force,   15, "ST") /* an operator says that the other host is off: this side has it */
+	X(force,   15, "ST") /* an operator says that the other host is off: this side has it */ \
+	X(stop,    16, "S")  /* STOPPED: it is stopped where it is, and goes nowhere; abort starts it */
 
 /* One value for one network address or route is text: "10.0.0.2/24", "default via 10.0.0.1". */
 #define MSG_net(F) \
@@ -83,7 +84,7 @@
 #define MSG_container(F) \
 	F(str,  1, id, 63) \
 	F(str,  2, runtime, 31) \
-	F(str,  3, status, 15)         /* created running paused stopped */ \
+	F(str,  3, status, 15)         /* created running paused stopped removed */ \
 	F(str,  4, image, 1023)        /* lower directory, or image id */ \
 	F(str,  5, bundle, 1023) \
 	F(u64,  6, pid) \
@@ -104,7 +105,8 @@
 	F(u64, 20, tree_bytes)         /* overlay upper or plain root filesystem, 0 = not measured */ \
 	F(u64, 21, tcp_established) \
 	F(str, 22, migration, 26)      /* this host's journal holds it for this migration */ \
-	F(str, 23, authority, 15)      /* own held released prepared running lost, from the journal */ \
+	F(str, 23, authority, 15)      /* own held released prepared running lost stopped, from the journal; \
+	                                  stopping, started: of one that is stopped here */ \
 	F(u64, 24, started_ms) \
 	F(strs,25, listening, 64, 63)  /* "tcp 0.0.0.0:80" */ \
 	F(list,26, devices, device, 32) \

@@ -91,13 +91,13 @@
 
 #define MSG_job(F) \
 	F(str,  1, id, 26) \
-	F(str,  2, kind, 15)           /* migrate evacuate rebalance restore */ \
+	F(str,  2, kind, 15)           /* migrate stop evacuate rebalance restore */ \
 	F(str,  3, container, 63) \
 	F(str,  4, source, 63) \
 	F(str,  5, target, 63) \
-	F(str,  6, state, 15)          /* queued running waiting done */ \
+	F(str,  6, state, 15)          /* queued running waiting stopped done */ \
 	F(str,  7, step, 15) \
-	F(str,  8, outcome, 15)        /* MOVED STAYED HELD LOST, empty while it goes on */ \
+	F(str,  8, outcome, 15)        /* MOVED STAYED HELD LOST STOPPED, empty while it goes on */ \
 	F(str,  9, runs_on, 63)        /* where the container runs now; empty = nowhere or unknown */ \
 	F(u64, 10, code) \
 	F(str, 11, error, 1023) \
@@ -132,8 +132,8 @@
 	F(u64, 42, predicted_total_ms) /* from the request until it runs at the target */ \
 	F(i64, 43, frozen_error_percent) /* measured against predicted; 0 also: not measured */ \
 	F(i64, 44, total_error_percent) \
-	F(str, 45, mode, 15)           /* live cold */ \
-	F(str, 46, mode_reason, 255)   /* why it is cold; empty: live */ \
+	F(str, 45, mode, 15)           /* live cold stop */ \
+	F(str, 46, mode_reason, 255)   /* why it is cold, or stopped; empty: live */ \
 	F(str, 47, group, 26)          /* moves as one with others: the id of the first of them */ \
 	F(str, 48, group_name, 63)     /* … and what makes them one: the label drover.group */ \
 	F(u64, 49, group_size)
@@ -208,8 +208,8 @@
 	F(str,  2, runtime, 31) \
 	F(str,  3, source, 63) \
 	F(str,  4, target, 63)         /* planned, later actual; empty: none can take it */ \
-	F(str,  5, verdict, 15)        /* live warn cold no */ \
-	F(str,  6, state, 15)          /* waiting moving moved stays gone held lost */ \
+	F(str,  5, verdict, 15)        /* live warn cold no; stop, start (restore) */ \
+	F(str,  6, state, 15)          /* waiting moving moved stays gone held lost stopped started */ \
 	F(str,  7, job, 26)            /* its latest migration */ \
 	F(u64,  8, rss_bytes) \
 	F(u64,  9, predicted_frozen_ms) \
@@ -221,8 +221,8 @@
 	F(f64, 15, score) \
 	F(u64, 16, predicted_total_ms) \
 	F(str, 17, home, 63)           /* restore: the host that it came from */ \
-	F(str, 20, mode, 15)           /* live cold */ \
-	F(str, 21, mode_reason, 255)   /* why it is cold */
+	F(str, 20, mode, 15)           /* live cold stop */ \
+	F(str, 21, mode_reason, 255)   /* why it is cold or stopped */
 
 /* A host before and after a plan. */
 #define MSG_room(F) \
@@ -254,7 +254,7 @@
 	F(strs,15, skip, 16, 31) \
 	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */ \
 	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */ \
-	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold */
+	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold stop */
 
 /* A maintenance window of the configuration: the occurrence that is open, or the next. */
 #define MSG_window_host(F) \

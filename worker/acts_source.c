@@ -11,6 +11,7 @@
 #include "worker/facts.h"
 #include "worker/group.h"
 #include "worker/logs.h"
+#include "worker/remount.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -75,7 +76,7 @@ static int read_container(struct executor *x, struct mig *m, struct err *err)
 	}
 	bundle_done(&m->bundle);
 	rc = bundle_read(m->container.bundle, &m->bundle, err);
-	if (!rc && m->ask.cold && m->bundle.terminal) {
+	if (!rc && m->row.cold && m->bundle.terminal) {
 		fail(err, ERR_refused,
 		     "config.json of %s asks for a terminal: stopped, it could not "
 		     "be started again by drover",
@@ -436,6 +437,8 @@ static int begin_clean(struct executor *x, struct mig *m, struct err *err)
 
 	close_sender(x, m);
 	logs_keep(x, m);
+	if (m->row.state != HANDOVER_own || m->row.settled) /* else it may have to start anew */
+		remount_forget(x, m);
 	mig_staging_dir(x, m, staging);
 	return trash_put(x->trash, staging, err); /* who asked comes again */
 }

@@ -127,10 +127,18 @@ static void acknowledge(struct executor *x, const struct wire_ask *ask)
 
 /* --- asks --- */
 
+/* What a host does with a container of its own and no other host. */
+static bool needs_no_target(uint32_t step)
+{
+	return step == STEP_stop || step == STEP_abort || step == STEP_clean || step == STEP_report;
+}
+
 static bool ids_good(const struct wire_ask *ask, struct err *err)
 {
+	bool alone = !ask->target[0] && needs_no_target(ask->step);
 	bool good = ulid_ok(ask->migration) && name_ok(ask->container) && name_ok(ask->source) &&
-		    name_ok(ask->target) && (!ask->runtime[0] || runtime_find(ask->runtime)) &&
+		    (alone || name_ok(ask->target)) &&
+		    (!ask->runtime[0] || runtime_find(ask->runtime)) &&
 		    (!ask->bundle[0] || path_ok(ask->bundle));
 
 	if (!good)
@@ -224,7 +232,8 @@ static void interrupt(struct executor *x, struct mig *m, const struct wire_ask *
 	*m->queued = *ask;
 	acknowledge(x, ask);
 	if (act == ACT_sync || act == ACT_dump || act == ACT_send || act == ACT_gather ||
-	    act == ACT_unpack || act == ACT_arm || (act == ACT_freeze && m->row.cold)) {
+	    act == ACT_unpack || act == ACT_arm || act == ACT_stop ||
+	    (act == ACT_freeze && m->row.cold)) {
 		fail(&err, ERR_canceled, "%s was broken off: %s", m->plan->name,
 		     ask->reason[0] ? ask->reason : "asked by the coordinator");
 		mig_fail(x, m, &err);
@@ -277,7 +286,8 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 		plan = settled_plan(m, ask->step, plan);
 	if (!rc && plan == handover_release_plan(false))
 		plan = handover_release_plan(m->row.group[0]);
-	if (!rc && m->row.gave_up && (ask->step == STEP_sync || ask->step == STEP_hold))
+	if (!rc && m->row.gave_up &&
+	    (ask->step == STEP_sync || ask->step == STEP_hold || ask->step == STEP_stop))
 		rc = fail(err, ERR_canceled, "%s: the source has given this handover up",
 			  step_name(ask->step));
 	if (!rc && mig_must_end(m) && ask->step != STEP_abort && ask->step != STEP_refuse)
@@ -287,7 +297,8 @@ static const struct handover_plan *plan_for(struct executor *x, struct mig *m,
 			     : fail(err, ERR_busy,
 				    "%s of before the restart has to be undone first",
 				    handover_state_name(m->row.state));
-	if (!rc && ask->step == STEP_clean && mig_has_hold(m))
+	/* STOPPED is left as it is, where a person has decided otherwise meanwhile. */
+	if (!rc && ask->step == STEP_clean && mig_has_hold(m) && m->row.state != HANDOVER_stopped)
 		rc = fail(err, ERR_busy, "%s still has something to undo here", m->row.container);
 	/* Who asks for what cannot be does not carry it on: the direct path is not kept waiting. */
 	if (!rc && !ask->direct)
@@ -317,7 +328,8 @@ static void ask_closed(struct executor *x, const struct wire_ask *ask)
  * all checked before. */
 static bool takes_hold(uint32_t step)
 {
-	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm;
+	return step == STEP_sync || step == STEP_hold || step == STEP_reserve || step == STEP_arm ||
+	       step == STEP_stop;
 }
 
 /* Up to the first freeze, and to what is armed, a coordinator may still step down to a cold move.
@@ -391,7 +403,7 @@ void mig_ask(struct executor *x, const struct wire_ask *ask)
 	if (!ask->direct)
 		m->row.term = ask->term;
 	if (begins_something(ask->step))
-		m->row.cold = ask->cold;
+		m->row.cold = ask->cold || ask->step == STEP_stop;
 	if (ask->step == STEP_check && m->row.side == SIDE_source)
 		str_copy(m->row.peer, sizeof(m->row.peer), ask->target); /* the next candidate */
 	m->ask = *ask;

@@ -5,7 +5,10 @@
  * stopped, so that it can end what it is at.
  *
  * HELD: it runs, ends or has ended, row.told says whether it knows. Told, it is never left half
- * stopped: the undo waits for its end, and starts it. */
+ * stopped: the undo waits for its end, and starts it.
+ *
+ * STOPPED, with no target, is the same stop and the same undo without anything between them; its
+ * network stays as it is. row.settled: it has ended, and a restart does not stop it again. */
 #include "worker/executor.h"
 
 #include "base/clock.h"
@@ -14,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "runtime/cgroup.h"
+#include "worker/remount.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -110,12 +114,14 @@ static int stopped(struct executor *x, struct mig *m, struct err *err)
 	return m->row.net.kind == NET_NAMED ? net_gate_close(&m->row.net, err) : 0;
 }
 
-static int begin_stop(struct executor *x, struct mig *m, struct err *err)
+static int tell_to_stop(struct executor *x, struct mig *m, struct err *err)
 {
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 	int signal = m->bundle.stop_signal, rc;
 
 	rc = cgroup_open_path(m->row.cgroup, &cgroup, err);
+	if (!rc)
+		rc = remount_keep(x, m, err);
 	if (rc)
 		return rc;
 	m->row.told = true;
@@ -129,7 +135,14 @@ static int begin_stop(struct executor *x, struct mig *m, struct err *err)
 	m->init = open_init(m, &cgroup);
 	if (m->init >= 0 && pidfd_send_signal(m->init, signal, NULL, 0) < 0 && errno != ESRCH)
 		return fail_errno(err, ERR_io, "stopping %s", m->row.container);
-	return stopped(x, m, err);
+	return 0;
+}
+
+static int begin_stop(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = tell_to_stop(x, m, err);
+
+	return rc ? rc : stopped(x, m, err);
 }
 
 /* --- what travels --- */
@@ -191,6 +204,8 @@ static int begin_again(struct executor *x, struct mig *m, struct err *err)
 	int rc = ensure_net(m, err);
 
 	if (!rc)
+		rc = remount_again(x, m, err);
+	if (!rc)
 		rc = launch_begin(x, m, LAUNCH_delete, err);
 	return rc < 0 ? launch_failed(x, m, err) : rc;
 }
@@ -223,12 +238,49 @@ static bool is_back(const struct mig *m)
 	       found.pid != m->row.pid;
 }
 
+/* --- stop, and go nowhere --- */
+
+static int ended(struct executor *x, struct mig *m)
+{
+	struct err err;
+
+	m->row.settled = true;
+	if (journal_append(x->journal, &m->row, &err)) {
+		m->row.settled = false; /* a restart looks again */
+		log_warn("%s\tmigration=%s", err.text, m->row.migration);
+	}
+	return 0;
+}
+
+static int event_end(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc = stop_step(x, m, err);
+
+	m->figures.freeze_us = clock_mono_us() - m->act_began_us;
+	return rc ? rc : ended(x, m);
+}
+
+/* After a restart it may have ended, or run again by somebody's will: then it is let be. */
+static int begin_end(struct executor *x, struct mig *m, struct err *err)
+{
+	int rc;
+
+	if (is_back(m))
+		return ended(x, m);
+	if (!m->bundle.dir && bundle_read(m->row.bundle, &m->bundle, err))
+		return -err->code;
+	rc = tell_to_stop(x, m, err);
+	if (rc == -ERR_nosuch)
+		return ended(x, m);
+	return rc ? rc : event_end(x, m, err);
+}
+
 static int begin_undo(struct executor *x, struct mig *m, struct err *err)
 {
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
 
 	m->launch = LAUNCH_none;
-	if (!m->row.told)
+	if (!m->row.told && (!m->row.cgroup[0] || str_eq(m->row.boot_id, x->boot_id)))
 		return acts_source[ACT_thaw].begin(x, m, err);
 	if (m->row.gone || is_back(m))
 		return 0;
@@ -241,8 +293,7 @@ static int begin_undo(struct executor *x, struct mig *m, struct err *err)
 }
 
 const struct act acts_source_cold[ACT_COUNT] = {
-	[ACT_gate_close] = {begin_gate, NULL, NULL},
-	[ACT_freeze] = {begin_stop, stopped, NULL},
-	[ACT_dump] = {begin_dump, NULL, NULL},
-	[ACT_thaw] = {begin_undo, event_undo, NULL},
+	[ACT_gate_close] = {begin_gate, NULL, NULL}, [ACT_freeze] = {begin_stop, stopped, NULL},
+	[ACT_dump] = {begin_dump, NULL, NULL},       [ACT_thaw] = {begin_undo, event_undo, NULL},
+	[ACT_stop] = {begin_end, event_end, NULL},
 };

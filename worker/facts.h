@@ -27,6 +27,11 @@ void facts_config(const struct executor *x, struct scratch **scratch, struct msg
 /* Fills migration and authority, which are the journal's to say. */
 void facts_journal(struct executor *x, struct msg_container *ret);
 
+/* What drover has stopped here and caps does not list yet: no runtime knows it after a reboot.
+ * Status "removed" when somebody has deleted it since. False for any other. Borrows from m. */
+bool facts_stopped(const struct executor *x, const struct mig *m, const struct msg_caps *caps,
+		   struct msg_container *ret);
+
 /* What is remembered of runtimes and containers between two looks. */
 struct lookout *lookout_new(void);
 void lookout_free(struct lookout **lookout);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define PROBLEMS_MAX 32 /* proto/schema.h */
 
@@ -108,16 +109,61 @@ void facts_astray(struct executor *x, struct scratch **scratch, struct msg_conta
 	add_problem(scratch, caps, CODE_away, why);
 }
 
+/* "stopping", "stopped", or "started": it runs, and not by drover's doing. */
+static const char *word_of_stopped(const struct executor *x, const struct mig *m,
+				   const struct msg_container *c)
+{
+	bool another = (int32_t)c->pid != m->row.pid || !str_eq(m->row.boot_id, x->boot_id);
+
+	if (m->plan || !m->row.settled)
+		return str_eq(m->row.boot_id, x->boot_id) ? "stopping" : "stopped";
+	return str_eq(c->status, "running") && c->pid && another ? "started" : "stopped";
+}
+
 void facts_journal(struct executor *x, struct msg_container *ret)
 {
 	for (struct mig *m = x->migs; m; m = m->next)
 		if (str_eq(m->row.container, ret->id) && m->row.state != HANDOVER_none &&
 		    m->row.state != HANDOVER_closed && m->row.state != HANDOVER_refused) {
 			ret->migration = m->row.migration;
-			ret->authority = handover_state_name(m->row.state);
+			ret->authority = m->row.state == HANDOVER_stopped
+						 ? word_of_stopped(x, m, ret)
+						 : handover_state_name(m->row.state);
 			return;
 		}
 	ret->authority = "own";
+}
+
+/* Somebody has deleted it: its runtime knows it no more although this boot has seen it, or its
+ * bundle is gone. */
+static bool was_removed(const struct executor *x, const struct mig *m)
+{
+	const struct runtime_driver *driver = runtime_find(m->row.runtime);
+	struct runtime_container found;
+	char config[WIRE_PATH + 16];
+
+	str_fmt(config, sizeof(config), "%s/config.json", m->row.bundle);
+	if (access(config, F_OK) < 0)
+		return true;
+	return driver && m->row.settled && !m->plan && str_eq(m->row.boot_id, x->boot_id) &&
+	       runtime_state_sync(driver, NULL, m->row.container, &found, NULL) == -ERR_nosuch;
+}
+
+bool facts_stopped(const struct executor *x, const struct mig *m, const struct msg_caps *caps,
+		   struct msg_container *ret)
+{
+	if (m->row.state != HANDOVER_stopped)
+		return false;
+	for (size_t i = 0; i < caps->containers.n; i++)
+		if (str_eq(caps->containers.v[i].id, m->row.container))
+			return false;
+	*ret = (struct msg_container){.id = m->row.container,
+				      .runtime = m->row.runtime,
+				      .status = was_removed(x, m) ? "removed" : "stopped",
+				      .bundle = m->row.bundle,
+				      .migration = m->row.migration,
+				      .authority = "stopped"};
+	return true;
 }
 
 /* --- what the configuration says --- */

@@ -30,7 +30,11 @@ static int refuse(const struct handover_row *row, const char *id)
 	unsigned state = row->state == HANDOVER_closed ? row->last : row->state;
 	bool away = handover_right(row) == RIGHT_away;
 
-	if (away && state == HANDOVER_done)
+	if (handover_right(row) == RIGHT_stopped)
+		printf("%s must not start here by itself: drover has stopped it (job %s); drover "
+		       "restore starts it\n",
+		       id, row->migration);
+	else if (away && state == HANDOVER_done)
 		printf("%s must not start here: it moved to %s (migration %s)\n", id, row->peer,
 		       row->migration);
 	else if (away)
@@ -99,7 +103,9 @@ int guard_new_main(const struct options *options, const char *id)
 		fail(&err, ERR_usage, "\"%.80s\" is no container's name", id);
 	else
 		journal_read(path, look_at, &look, &err);
-	if (!err.code && look.row.migration[0] && handover_right(&look.row) == RIGHT_undecided)
+	if (!err.code && look.row.migration[0] &&
+	    (handover_right(&look.row) == RIGHT_undecided ||
+	     handover_right(&look.row) == RIGHT_stopped))
 		fail(&err, ERR_refused, "a handover of %s is not decided (migration %s)", id,
 		     look.row.migration);
 	str_copy(row.container, sizeof(row.container), id);

@@ -33,6 +33,10 @@ static const struct handover_plan decline_source = {"abort", OPS(REC(own)), NULL
 static const struct handover_plan hold_source = {
 	"hold", OPS(REC(held), DO(gate_close), DO(freeze), DO(dump), DO(send)), &abort_source,
 	false};
+/* With no target: what can be started again by its own bundle is stopped, and stays so. */
+static const struct handover_plan stop_source = {
+	"stop", OPS(DO(check_source), REC(stopped), DO(stop)), &abort_source, false};
+static const struct handover_plan stop_further = {"stop", OPS(DO(stop)), &abort_source, false};
 static const struct handover_plan release_source = {"release", OPS(REC(released)), NULL, false};
 /* All of a group or none: the record is made for all at once, when the last one has come. */
 static const struct handover_plan release_group = {"release", OPS(DO(gather), REC(released)),
@@ -83,10 +87,13 @@ static const struct {
 	{STEP_sync, SIDE_source, IN(none) | IN(own), 0, false, &sync_source},
 	{STEP_hold, SIDE_source, IN(own), 0, false, &hold_source},
 	{STEP_release, SIDE_source, IN(held), IN(released) | IN(done), true, &release_source},
-	{STEP_abort, SIDE_source, IN(held), IN(none) | IN(own) | IN(closed), false, &abort_source},
+	{STEP_stop, SIDE_source, IN(none) | IN(own), IN(stopped), false, &stop_source},
+	{STEP_abort, SIDE_source, IN(held) | IN(stopped), IN(none) | IN(own) | IN(closed), false,
+	 &abort_source},
 	{STEP_abort, SIDE_source, IN(released), 0, true, &abort_source},
 	{STEP_retire, SIDE_source, IN(released) | IN(done), IN(closed), true, &retire_source},
-	{STEP_clean, SIDE_source, IN(none) | IN(own) | IN(done), IN(closed), false, &clean_source},
+	{STEP_clean, SIDE_source, IN(none) | IN(own) | IN(done) | IN(stopped), IN(closed), false,
+	 &clean_source},
 	{STEP_force, SIDE_source, IN(released), IN(own), true, &force_source},
 	{STEP_check, SIDE_target, IN(none), 0, false, &check_target},
 	{STEP_reserve, SIDE_target, IN(none), IN(reserved), false, &reserve_target},
@@ -153,6 +160,8 @@ const struct handover_plan *handover_recover(enum handover_side side, enum hando
 				       */
 	if (side == SIDE_source && state == HANDOVER_done)
 		return &retire_source;
+	if (side == SIDE_source && state == HANDOVER_stopped)
+		return same_boot ? &stop_further : NULL; /* another boot has ended it */
 	if (side == SIDE_target && (state == HANDOVER_reserved || state == HANDOVER_prepared))
 		return &refuse_target; /* the hook's channel broke with us: criu has killed it */
 	if (side == SIDE_target && state == HANDOVER_refused)
@@ -228,6 +237,8 @@ enum handover_right handover_right(const struct handover_row *row)
 		return RIGHT_away;
 	case HANDOVER_running: /* until it is closed a restart may find that it died: LOST */
 		return row->state == HANDOVER_closed ? RIGHT_here : RIGHT_undecided;
+	case HANDOVER_stopped: /* closed: given back as it was */
+		return row->state == HANDOVER_closed ? RIGHT_here : RIGHT_stopped;
 	case HANDOVER_held:
 	case HANDOVER_released:
 	case HANDOVER_reserved:

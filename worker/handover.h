@@ -14,6 +14,9 @@
  *
  * Members of a group (worker/group.h) take release, start and refuse together, in one append.
  *
+ * stop: OWN ─▶ STOPPED, with no target and no deadline. It is this host's, and does not run: abort
+ * starts it again. clean drops the row and leaves it as it is.
+ *
  * force, signed by an operator, stands for the word of a host that is gone: RELEASED ─▶ OWN,
  * PREPARED ─▶ RUNNING. The row keeps it.
  *
@@ -32,11 +35,11 @@
 /* clang-format off */
 #define HANDOVER_STATE_TABLE(X) \
 	X(none) X(own) X(held) X(released) X(done) \
-	X(reserved) X(prepared) X(running) X(refused) X(lost) X(closed)
+	X(reserved) X(prepared) X(running) X(refused) X(lost) X(closed) X(stopped)
 #define HANDOVER_ACT_TABLE(X) \
 	X(none) X(check_source) X(check_target) X(reserve) X(sync) X(gate_close) X(freeze) X(dump) \
 	X(send) X(gather) X(invalidate) X(thaw) X(gate_open) X(retire) X(unpack) X(hook_before) X(arm) X(go) X(plug) X(settle) X(kill) \
-	X(unreserve) X(clean_source) X(hook_after) X(clean_target)
+	X(unreserve) X(clean_source) X(hook_after) X(clean_target) X(stop)
 /* clang-format on */
 
 enum handover_state {
@@ -141,8 +144,9 @@ const struct handover_plan *handover_start_plan(void);
 const struct handover_plan *handover_retire_plan(void);
 
 /* What a row, closed ones too, says of its container's place: nothing, that it is this host's, that
- * it is another's, or that a handover is under way. Of several rows the greatest epoch counts. */
-enum handover_right { RIGHT_unknown, RIGHT_here, RIGHT_away, RIGHT_undecided };
+ * it is another's, that a handover is under way, or that it was stopped here. Of several rows the
+ * greatest epoch counts. */
+enum handover_right { RIGHT_unknown, RIGHT_here, RIGHT_away, RIGHT_undecided, RIGHT_stopped };
 enum handover_right handover_right(const struct handover_row *row);
 
 /* Whether the container of a source in this state must not run here. */

@@ -367,6 +367,7 @@ void journal_close(struct journal **journal)
 static bool begins(const struct handover_row *data)
 {
 	return data->state == HANDOVER_held || data->state == HANDOVER_reserved ||
+	       (data->state == HANDOVER_stopped && !data->told) ||
 	       (data->state == HANDOVER_own && !data->gave_up);
 }
 

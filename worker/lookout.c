@@ -433,6 +433,14 @@ static void add_containers(struct executor *x, struct runtime_seen *r, struct ev
 	}
 }
 
+/* What drover has stopped and no runtime has listed: it was forgotten at a reboot, or removed. */
+static void add_stopped(struct executor *x, struct msg_caps *caps)
+{
+	for (struct mig *m = x->migs; m && caps->containers.n < CONTAINERS_MAX; m = m->next)
+		if (facts_stopped(x, m, caps, &caps->containers.v[caps->containers.n]))
+			caps->containers.n++;
+}
+
 static void add_runtime(struct executor *x, const struct runtime_seen *r, struct msg_caps *caps)
 {
 	struct msg_runtime *out = &caps->runtimes.v[caps->runtimes.n++];
@@ -480,6 +488,7 @@ bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
 	}
 	name_sharers(all, scratch, caps);
 	name_volumes(scratch, caps);
+	add_stopped(x, caps);
 	census_done(&g.census);
 	return !g.behind;
 }

@@ -170,9 +170,44 @@ worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
 	lab exec ctl drover uncordon alpha
 }
 
+ends_as() { [ "$(job_now "$name" | jq -r '.state + ":" + .outcome')" = "$1" ]; }
+
+@test "what can go nowhere is stopped when asked to, whatever dies, and started by the restore" {
+	name=rooted
+	lab ct alpha "$name" --label drover.require=disk=none
+	soon 10 known "$name"
+	mark still
+	lab exec ctl drover evacuate alpha --on-stuck stop --dry-run | grep 'stop .*E-REQUIRE'
+	lab kill alpha worker
+	lab start alpha worker --crash worker.stop.pending
+	pid=$(lab exec alpha cat /run/lab-worker.pid)
+	lab wait
+	soon 10 known "$name"
+	lab exec ctl drover evacuate alpha --on-stuck stop -y --detach
+	soon 20 worker_died alpha
+	lab kill ctl coordinator
+	lab start ctl coordinator
+	lab start alpha worker
+	soon 20 ends_as stopped:STOPPED
+	[[ $(copies "$name") == "alpha:stopped "* ]]
+	lab exec ctl drover status | grep "$name on alpha, .*drover restore alpha starts it"
+	lab exec ctl drover ps | grep 'stopped by drover'
+	code=0
+	lab exec alpha drover-worker --may-start "$name" || code=$?
+	[ "$code" = 3 ]
+	lab crash alpha
+	lab boot alpha
+	lab wait
+	lab exec ctl drover ps | grep "$name .*stopped"
+	lab exec ctl drover restore alpha -y | tail -n 1 | grep 'alpha has back what it had'
+	job=$(job_now "$name")
+	ends STAYED alpha
+	marked alpha still
+}
+
 @test "the source loses its power after the stop: its files are there, and it is started again" {
 	name=powerless
-	lab ct alpha "$name" --ring --plain
+	lab ct alpha "$name" --ring
 	soon 10 known "$name"
 	mark durable
 	lab exec alpha sync

@@ -135,6 +135,11 @@ static void guests_come_home_unless_they_moved_on(void **state)
 	run(&f, 10000);
 	restart(&f, 2); /* where they were put outlives the coordinator */
 	run(&f, 2000);
+	plan = ask(&f,
+		   (struct msg_request){.command = "restore", .hosts = {v, 1}, .dry_run = true});
+	for (size_t i = 0; i < plan->items.n; i++)
+		if (!str_eq(plan->items.v[i].container, "c3"))
+			assert_string_equal(plan->items.v[i].verdict, "live");
 	plan = ask(&f, (struct msg_request){
 			       .command = "restore", .hosts = {v, 1}, .yes = true, .follow = true});
 	assert_int_equal(plan->items.n, 6);

@@ -37,8 +37,11 @@ struct guest {
 	int host;
 	uint64_t rss, cpu; /* permille of one core */
 	bool running, io_uring;
-	const char *label; /* NULL: none */
-	unsigned moves;
+	bool shares_netns;        /* nor may it be stopped */
+	bool stays_up;            /* its stop fails */
+	const char *label, *said; /* said: its authority, while it does not run */
+	char stopped_by[ULID_SIZE];
+	unsigned moves, stops;
 };
 
 struct fleet {
@@ -139,7 +142,10 @@ static void tell_caps(struct fleet *f, int host)
 				.rss_bytes = f->guest[i].rss,
 				.cpu_permille = f->guest[i].cpu,
 				.io_uring = f->guest[i].io_uring,
+				.shares_netns = f->guest[i].shares_netns,
 				.labels = {&f->guest[i].label, f->guest[i].label != NULL},
+				.migration = f->guest[i].stopped_by,
+				.authority = f->guest[i].said,
 			};
 	say(f, host, MSG_TYPE_caps, &caps);
 }
@@ -253,6 +259,8 @@ static void count_traffic(struct fleet *f, const struct msg_ask *ask, bool sourc
 {
 	int from = host_index(ask->source), to = host_index(ask->target);
 
+	if (to < 0)
+		return; /* it goes nowhere */
 	if (ask->step == STEP_sync && source) {
 		f->most_out = most(f->most_out, ++f->out[from]);
 		f->most_in = most(f->most_in, ++f->in[to]);
@@ -302,6 +310,20 @@ static void answer(struct fleet *f, int host, const struct msg_ask *ask)
 	if (ask->step == STEP_arm && host == f->refuses) {
 		a.code = ERR_child;
 		a.error = "scripted";
+	}
+	if (ask->step == STEP_stop && guest->stays_up) {
+		a.code = ERR_refused;
+		a.error = "scripted";
+	} else if (ask->step == STEP_stop) {
+		guest->stops += guest->running;
+		guest->running = false;
+		guest->said = a.state = "stopped";
+		str_copy(guest->stopped_by, sizeof(guest->stopped_by), ask->migration);
+	}
+	if (ask->step == STEP_abort && str_eq(guest->stopped_by, ask->migration)) {
+		guest->running = true;
+		guest->said = NULL;
+		guest->stopped_by[0] = '\0';
 	}
 	if (ask->step == STEP_start && guest->host != host) {
 		guest->host = host;

@@ -116,6 +116,44 @@ static void running_is_never_refused(void **state)
 	assert_false(does(plan, ACT_kill) || does(plan, ACT_unreserve));
 }
 
+/* Looked at before anything is recorded, recorded before it is told, and begun only by one that
+ * holds nothing; abort alone starts it again, and a restart goes on with what was begun. */
+static void a_stop_has_no_other_side(void **state)
+{
+	const struct handover_plan *plan;
+	struct err err;
+
+	(void)state;
+	for (enum handover_side side = SIDE_source; side <= SIDE_target; side++)
+		for (unsigned s = 0; s < HANDOVER_STATES; s++) {
+			bool begins =
+				side == SIDE_source && (s == HANDOVER_none || s == HANDOVER_own);
+
+			plan = NULL;
+			if (handover_plan(side, s, STEP_stop, true, &plan, &err) == 0 && plan) {
+				assert_true(begins);
+				assert_true(at(plan, 0, ACT_check_source) <
+					    at(plan, HANDOVER_stopped, 0));
+				assert_true(at(plan, HANDOVER_stopped, 0) < at(plan, 0, ACT_stop));
+				assert_true(does(plan->on_failure, ACT_thaw));
+			} else {
+				assert_false(begins);
+			}
+		}
+	for (unsigned step = 1; step < STEP_COUNT; step++) {
+		plan = NULL;
+		if (handover_plan(SIDE_source, HANDOVER_stopped, step, true, &plan, &err) == 0 &&
+		    plan) {
+			assert_true(step == STEP_abort || step == STEP_clean);
+			assert_int_equal(does(plan, ACT_thaw), step == STEP_abort);
+			assert_false(does(plan, ACT_retire));
+		}
+	}
+	plan = handover_recover(SIDE_source, HANDOVER_stopped, true);
+	assert_true(does(plan, ACT_stop) && !plan->ends);
+	assert_null(handover_recover(SIDE_source, HANDOVER_stopped, false));
+}
+
 /* The start of a cold move can be made good; its files are trusted after a reboot only when they
  * were seen to be durable, and what ran and ended is not started twice. */
 static void a_cold_start_is_made_good(void **state)
@@ -243,6 +281,8 @@ static void the_greatest_epoch_says_who_may_start(void **state)
 		{SIDE_target, HANDOVER_refused, 0, RIGHT_away},
 		{SIDE_target, HANDOVER_closed, HANDOVER_refused, RIGHT_away},
 		{SIDE_target, HANDOVER_lost, 0, RIGHT_away},
+		{SIDE_source, HANDOVER_stopped, 0, RIGHT_stopped},
+		{SIDE_source, HANDOVER_closed, HANDOVER_stopped, RIGHT_here},
 	};
 
 	(void)state;
@@ -471,6 +511,7 @@ static void what_could_not_be_recorded_comes_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stop_has_no_other_side),
 		cmocka_unit_test(a_released_source_thaws_only_with_proof),
 		cmocka_unit_test(a_target_starts_only_prepared_and_with_the_grant),
 		cmocka_unit_test(force_needs_its_proof_and_a_side_that_waits),

@@ -45,6 +45,8 @@ static void what_undoes_what(void **state)
 		} else if (s == STAGE_release || s == STAGE_start) {
 			assert_int_equal(row->patience, PATIENCE_endless);
 			assert_true(row->undo == STAGE_withdraw || row->undo == STAGE_giveback);
+		} else if (s == STAGE_stop || s == STAGE_stopped) {
+			assert_int_equal(row->undo, STAGE_rollback); /* it is started again */
 		} else if (s != STAGE_forget) {
 			assert_int_equal(row->undo, STAGE_none);
 			assert_int_equal(row->wait_ms, 0);
@@ -70,7 +72,7 @@ static void steps_go_to_those_who_do_them(void **state)
 	for (enum stage s = STAGE_check; s < STAGE_done; s++) {
 		const struct stage_row *row = stage_row(s);
 
-		assert_true(row->ask[PARTY_source] || row->ask[PARTY_target]);
+		assert_true(row->ask[PARTY_source] || row->ask[PARTY_target] || s == STAGE_stopped);
 		if (row->ask[PARTY_source])
 			assert_non_null(strchr(who[row->ask[PARTY_source]], 'S'));
 		if (row->ask[PARTY_target])

@@ -280,9 +280,6 @@ static void show_group(struct core *c, const struct place *place, struct msg_pla
 	ret->group_size = group.n;
 }
 
-<<<<<<< HEAD
-void core_show_place(struct core *c, const struct place *place, struct msg_place *ret)
-=======
 static const char *stopped_note(struct core *c, const struct job *job)
 {
 	char *text = core_scratch(c, 1, 256);
@@ -292,8 +289,7 @@ static const char *stopped_note(struct core *c, const struct job *job)
 	return text;
 }
 
-static void show_place(void *arg, const struct place *place)
->>>>>>> 154c813 (evacuate: --on-stuck stop stops what no host takes where it is, and restore starts it again)
+void core_show_place(struct core *c, const struct place *place, struct msg_place *ret)
 {
 	const struct msg_usage *usage = node_usage(place->node, place->container->id);
 	const struct job *job;
@@ -316,7 +312,7 @@ static void show_place(void *arg, const struct place *place)
 	job = core_job_moving(c, place->container->id, place->node->id, NULL);
 	ret->job = job ? job->id : NULL;
 	if (job && job->stage == STAGE_stopped && !ret->note)
-		ret->note = stopped_note(walk->c, job);
+		ret->note = stopped_note(c, job);
 }
 
 static void list_place(void *arg, const struct place *place)

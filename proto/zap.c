@@ -5,6 +5,7 @@
  * many or of another version is answered with 400, and every request gets exactly one reply. */
 #include "proto/zap.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -218,22 +219,85 @@ static bool take_command(zsock_t *pipe, struct zap_table **table)
 	return go_on;
 }
 
-static void serve(zsock_t *pipe, void *handler, struct zap_table **table)
+/* --- handlers --- */
+
+/* libzmq keeps a connection's pipes to the handler that answered for it as long as the connection
+ * lives (session_base.cpp, zap_connect): 32 KiB of queues for one question. They go with the
+ * handler's socket. So a handler that has answered some is replaced by a new one under the same
+ * name, and closed when those that asked it have their answers. A handshake that finds no handler
+ * in between fails (ZMQ_ZAP_ENFORCE_DOMAIN, bus_sock.c), and its node knocks again. */
+#define ANSWERS_MAX 256 /* of one handler, */
+#define QUIET_MS 1000   /* … or as long without a question after the last answer */
+#define GRACE_MS 1000   /* from the replacement of a handler to its end */
+
+struct handlers {
+	zsock_t *now, *old; /* old may be NULL */
+	unsigned answers;   /* of now */
+	uint64_t answered_ms, replaced_ms;
+};
+
+static void answer(struct handlers *h, zsock_t *handler, const struct zap_table *table)
 {
-	zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
-				  {handler, 0, ZMQ_POLLIN, 0}};
 	struct zap_request request;
 	struct zap_verdict verdict;
 
+	if (!read_request(zsock_resolve(handler), &request))
+		return;
+	verdict = judge(table, &request);
+	reply(zsock_resolve(handler), &request, &verdict);
+	h->answers += handler == h->now;
+	h->answered_ms = clock_mono_ms();
+}
+
+static void replace(struct handlers *h, uint64_t now_ms)
+{
+	zsock_t *fresh = zsock_new(ZMQ_REP);
+
+	h->answers = 0;
+	if (!fresh)
+		return; /* the one that there is serves on */
+	zmq_unbind(zsock_resolve(h->now), ZAP_ENDPOINT);
+	if (zmq_bind(zsock_resolve(fresh), ZAP_ENDPOINT)) {
+		zsock_destroy(&fresh);
+		zmq_bind(zsock_resolve(h->now), ZAP_ENDPOINT);
+		return;
+	}
+	h->old = h->now;
+	h->now = fresh;
+	h->replaced_ms = now_ms;
+}
+
+/* How long the next wait may be, in ms; -1: for ever. */
+static int look_after(struct handlers *h)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (h->old && now_ms - h->replaced_ms >= GRACE_MS)
+		zsock_destroy(&h->old);
+	if (!h->old && h->answers &&
+	    (h->answers >= ANSWERS_MAX || now_ms - h->answered_ms >= QUIET_MS))
+		replace(h, now_ms);
+	return h->old || h->answers ? GRACE_MS / 4 : -1;
+}
+
+static void serve(zsock_t *pipe, struct handlers *h, struct zap_table **table)
+{
 	for (;;) {
-		if (zmq_poll(items, ARRAY_LEN(items), -1) < 0 && errno != EINTR)
+		int wait_ms = look_after(h);
+		zmq_pollitem_t items[] = {
+			{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
+			{zsock_resolve(h->now), 0, ZMQ_POLLIN, 0},
+			{h->old ? zsock_resolve(h->old) : NULL, 0, ZMQ_POLLIN, 0},
+		};
+
+		if (zmq_poll(items, h->old ? 3 : 2, wait_ms) < 0 && errno != EINTR)
 			return;
 		if (items[0].revents && !take_command(pipe, table))
 			return;
-		if (!items[1].revents || !read_request(handler, &request))
-			continue;
-		verdict = judge(*table, &request);
-		reply(handler, &request, &verdict);
+		if (items[1].revents)
+			answer(h, h->now, *table);
+		if (h->old && items[2].revents)
+			answer(h, h->old, *table);
 	}
 }
 
@@ -241,14 +305,15 @@ static void zap_thread(zsock_t *pipe, void *arg)
 {
 	struct zap_start *start = arg;
 	struct zap_table *table = start->table;
-	zsock_t *handler = zsock_new(ZMQ_REP);
-	bool bound = handler && zmq_bind(zsock_resolve(handler), ZAP_ENDPOINT) == 0;
+	struct handlers handlers = {.now = zsock_new(ZMQ_REP)};
+	bool bound = handlers.now && zmq_bind(zsock_resolve(handlers.now), ZAP_ENDPOINT) == 0;
 
 	start->bind_errno = bound ? 0 : errno;
 	zsock_signal(pipe, 0); /* start is not ours after this */
 	if (bound)
-		serve(pipe, zsock_resolve(handler), &table);
-	zsock_destroy(&handler);
+		serve(pipe, &handlers, &table);
+	zsock_destroy(&handlers.old);
+	zsock_destroy(&handlers.now);
 	free(table);
 }
 

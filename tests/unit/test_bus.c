@@ -73,6 +73,28 @@ static void a_stranger_waits_until_it_is_enrolled(void **state)
 	bus_free(&worker);
 }
 
+/* Past the number of answers after which an authenticator's socket is replaced (zap.c), more than
+ * once: each knock is answered, and the table is the same. */
+static void many_knocks_are_all_answered(void **state)
+{
+	struct bus *worker = lab_bus(&lab, LAB_w1), *stranger = lab_bus(&lab, LAB_stranger);
+	struct bus_from from;
+
+	(void)state;
+	for (int i = 0; i < 400; i++) {
+		struct bus_sock *dealer = dial(worker);
+
+		assert_int_equal(lab_hello(dealer, "w1"), 0);
+		assert_int_equal(lab_next(router, 10000, &from), MSG_TYPE_hello);
+		assert_string_equal(from.id, "w1");
+		bus_sock_free(&dealer);
+	}
+	assert_int_equal(lab_hello(dial(stranger), "w3"), 0);
+	assert_int_equal(lab_next(router, 700, &from), 0);
+	bus_free(&stranger);
+	bus_free(&worker);
+}
+
 static void a_plain_connection_gets_nowhere(void **state)
 {
 	void *ctx = zmq_ctx_new(), *raw = zmq_socket(ctx, ZMQ_DEALER);
@@ -382,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_enrolled_worker_gets_in_and_is_answered),
 		TEST(a_stranger_waits_until_it_is_enrolled),
+		TEST(many_knocks_are_all_answered),
 		TEST(a_plain_connection_gets_nowhere),
 		TEST(a_role_says_only_what_it_may),
 		TEST(beats_come_from_workers_only),

@@ -316,7 +316,8 @@
 	  "the predicted downtime is above what is allowed", \
 	  "choose a faster link, allow more with max-downtime, or --skip downtime", \
 	  "about 4.20 s frozen on the way to beta, policy db allows 2.00 s", \
-	  "The prediction is learned from earlier moves between the two hosts; before the first it is a guess.")
+	  "The prediction is learned from earlier moves between the two hosts; before the first it is a guess. It is made again " \
+	  "before the freeze, from what pre-copy has measured: then --allow-cold makes it a cold move, if that is short enough.")
 
 #define CODES_POLICY(X) \
 	X(policy_never, "E-POLICY-NEVER", policy, ct, move, "policy", \

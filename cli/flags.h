@@ -118,7 +118,7 @@ enum value_kind {
 	X(cold,      0,  "cold",       NULL,   VALUE_flag,     AT(cold), NULL, 0, \
 	  "stop it, move its files, start it there: memory and connections end") \
 	X(allowcold, 0,  "allow-cold", NULL,   VALUE_flag,     AT(allow_cold), NULL, 0, \
-	  "cold if no host can take it live; the job says why") \
+	  "cold if no host can take it live, or not within its downtime; the job says why") \
 	X(detach,    'd', "detach",    NULL,   VALUE_flag,     AT(detach), NULL, 0, \
 	  "print the job's id and return at once") \
 	X(follow,    'f', "follow",    NULL,   VALUE_flag,     AT(request.follow), NULL, 0, \

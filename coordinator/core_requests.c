@@ -326,6 +326,8 @@ int core_prepare(struct asked *a, bool probe, struct job **ret, struct err *err)
 	work = *(*ret)->work->ask;
 	work.deadline_ms = body->deadline_ms;
 	work.max_downtime_ms = body->max_downtime_ms;
+	if (str_eq(body->mode, "ladder"))
+		work.mode = "ladder"; /* it may still step down, at its latest before the freeze */
 	job_set_work(*ret, &work);
 	if (probe)
 		return 0;

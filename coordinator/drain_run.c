@@ -118,6 +118,10 @@ static void watch_item(struct core *c, struct drain *drain, struct drain_item *i
 
 	if (job && job->stage != STAGE_done && !job->told_end)
 		return;
+	if (job && job->cold && !job->stops && !item->cold) { /* it has stepped down by itself */
+		item->cold = true;
+		str_copy(item->mode_reason, sizeof(item->mode_reason), job->mode_reason);
+	}
 	if (!job) {
 		item->state = ITEM_stays;
 		str_copy(item->why, sizeof(item->why), "its job is forgotten: see drover history");
@@ -322,6 +326,7 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 		 struct err *err)
 {
 	struct job *job, *m = NULL;
+	struct msg_ask work;
 	char id[ULID_SIZE];
 
 	drain_next_id(c, drain, id);
@@ -329,6 +334,11 @@ static int begin(struct core *c, struct drain *drain, struct drain_item *item,
 	str_copy(job->parent, sizeof(job->parent), drain->id);
 	str_copy(job->chosen, sizeof(job->chosen), target);
 	job->cold = item->cold;
+	if (drain->cold) {
+		work = *job->work->ask;
+		work.mode = "ladder";
+		job_set_work(job, &work);
+	}
 	str_copy(job->mode_reason, sizeof(job->mode_reason), item->mode_reason);
 	if (migrate_group_make(c, job, place, err) || core_job_begin(c, job, err)) {
 		migrate_group_drop(c, job);

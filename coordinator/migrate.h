@@ -119,6 +119,10 @@ void migrate_unhold(struct job *job);
 void migrate_collect(struct core *c, struct job *job, enum party party,
 		     const struct msg_answer *answer);
 
+/* migrate_budget.c: true when what was measured is over the job's budget, and it has failed for
+ * that; it may have become a cold move instead. */
+bool migrate_over_budget(struct core *c, struct job *job, const struct msg_figures *figures);
+
 /* --- migrate_force.c: answers in the stages that a person's word leads to --- */
 void migrate_takeback_done(struct core *c, struct job *job, enum party party,
 			   const struct msg_answer *answer);

@@ -209,44 +209,12 @@ static void reserve_done(struct core *c, struct job *job, enum party party,
 	onward(c, job);
 }
 
-/* What pre-copy has measured, against what may be: the last moment before the freeze. */
-static bool over_budget(struct core *c, struct job *job, const struct msg_figures *figures,
-			uint64_t *ret_would_ms, uint64_t *ret_may_ms)
-{
-	struct score_query query = migrate_query(c, job);
-	const struct node *target = nodes_find(&c->nodes, job->target);
-	struct cost cost;
-
-	if (job->cold || !figures || figures->rounds < 2 || !query.source || !target ||
-	    !query.rules)
-		return false;
-	cost = score_cost(&query);
-	cost.dirty_bytes_s = figures->dirty_bytes_s;
-	cost.dirty_from = RATE_measured;
-	cost.link_bytes_s = score_link(query.source, target);
-	*ret_would_ms = predict(query.pairs, job->source, job->target, &cost).frozen_ms;
-	*ret_may_ms = query.rules->max_downtime_ms;
-	return *ret_may_ms && *ret_would_ms > *ret_may_ms;
-}
-
 static void sync_done(struct core *c, struct job *job, enum party party,
 		      const struct msg_answer *answer)
 {
-	const struct code_row *row = code_row(CODE_downtime);
-	uint64_t would_ms, may_ms;
-	char would[STR_HUMAN_SIZE], may[STR_HUMAN_SIZE], rate[STR_HUMAN_SIZE];
-
 	(void)party;
-	if (!over_budget(c, job, answer->figures, &would_ms, &may_ms) ||
-	    verdict_skips(&job->work->ask->skip, row->skip)) {
+	if (!migrate_over_budget(c, job, answer->figures))
 		onward(c, job);
-		return;
-	}
-	migrate_fail(c, job, ERR_refused, row->fix,
-		     "%s: memory changes at %s/s as the rounds have shown: about %s frozen, and %s "
-		     "is allowed",
-		     row->code, str_human_bytes(rate, answer->figures->dirty_bytes_s),
-		     str_human_ms(would, would_ms), str_human_ms(may, may_ms));
 }
 
 static void hold_done(struct core *c, struct job *job, enum party party,

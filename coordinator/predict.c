@@ -158,6 +158,8 @@ static struct model model_of(const struct pairs *pairs, const struct pair *pair,
 		m.bytes_s = link; /* not faster than it can be, whatever others do */
 	if (m.bytes_s <= 0)
 		m.bytes_s = DEFAULT_BYTES_S;
+	if (cost->bytes_s)
+		m.bytes_s = (double)cost->bytes_s;
 	return m;
 }
 

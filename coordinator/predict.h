@@ -72,6 +72,7 @@ struct cost {
 	enum rate_from dirty_from;
 	bool cold;             /* stopped, moved and started: no memory travels */
 	uint64_t link_bytes_s; /* the slower of the two hosts' links, 0 = not known */
+	uint64_t bytes_s;      /* as measured in this very move, 0 = not */
 };
 
 struct prediction {

@@ -257,7 +257,8 @@
 	F(bin, 27, statement, 128)     /* … and the signature; it travels as proof */ \
 	F(u64, 28, offset)             /* log: from this byte on */ \
 	F(u64, 32, max_downtime_ms)    /* kept in a job's working set; 0 = what its policy says */ \
-	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started */ \
+	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started; \
+	                                  ladder, in a job's working set: may become cold */ \
 	F(str, 37, group, 26)          /* moves as one with others: the group's id, */ \
 	F(u64, 38, group_size)         /* … and how many they are */
 

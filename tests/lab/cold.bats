@@ -110,6 +110,18 @@ moves() {
 	[[ $(jq -r .mode_reason <<<"$job") == E-POLICY-COLD* ]]
 }
 
+@test "what pre-copy finds too slow for its budget becomes a cold move where that is allowed" {
+	name=slow
+	lab ct alpha "$name" --mb 32 --rate 60000
+	soon 10 known "$name"
+	lab rate alpha 100
+	migrate "$name" --to beta --max-downtime 2s --allow-cold
+	lab rate alpha 0
+	[ "$code" = 0 ]
+	ends MOVED beta
+	[[ $(jq -r .mode_reason <<<"$job") == "E-DOWNTIME: "*"frozen are predicted, and 2.00 s is allowed" ]]
+}
+
 # dies HOST POINT OUTCOME WHERE: its worker kills itself there and is started again.
 dies() {
 	lab ct alpha "$name" --ring

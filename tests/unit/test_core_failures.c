@@ -172,6 +172,46 @@ static void over_budget_nothing_is_frozen(void **state)
 	lab_end(&lab);
 }
 
+/* Where the user has allowed a cold move, the job becomes one instead, and says why; not where that
+ * would take too long as well. */
+static void over_budget_it_steps_down_when_allowed(void **state)
+{
+	struct msg_figures busy = {.rounds = 4,
+				   .dirty_bytes_s = 10ull << 30,
+				   .bytes_s = 4 << 20,
+				   .sent_bytes = 64 << 20};
+	static const uint64_t budgets[] = {3000, 900};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct lab lab;
+
+		lab_start(&lab);
+		lab_add(&lab, "alpha", STEP_sync)->figures = &busy;
+		lab_ask(&lab, &(struct msg_request){.command = "migrate",
+						    .container = "web",
+						    .host = "beta",
+						    .follow = true,
+						    .mode = "ladder",
+						    .max_downtime_ms = budgets[i]});
+		lab_run(&lab, 4000);
+		if (i == 0) {
+			lab_expect(&lab, "MOVED", "beta", 0);
+			assert_string_equal(lab_job(&lab)->mode, "cold");
+			assert_non_null(strstr(lab_job(&lab)->mode_reason, "E-DOWNTIME: memory"));
+			assert_non_null(strstr(lab_job(&lab)->mode_reason, "3.00 s is allowed"));
+		} else {
+			lab_expect(&lab, "STAYED", "alpha", ERR_io);
+			assert_string_equal(lab_job(&lab)->mode, "live");
+			assert_non_null(
+				strstr(lab_job(&lab)->error, "a cold move would take about"));
+			assert_string_equal(lab_job(&lab)->reasons.v[0].code, "E-DOWNTIME");
+			assert_int_equal(lab.asks[STEP_hold], 0);
+		}
+		lab_end(&lab);
+	}
+}
+
 /* Predicted and measured stand side by side in the job. */
 static void a_job_tells_how_far_off_it_was(void **state)
 {
@@ -424,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_dump_that_fails_is_explained),
 		cmocka_unit_test(a_hosts_log_is_read_in_pieces),
 		cmocka_unit_test(over_budget_nothing_is_frozen),
+		cmocka_unit_test(over_budget_it_steps_down_when_allowed),
 		cmocka_unit_test(a_job_tells_how_far_off_it_was),
 		cmocka_unit_test(a_target_lost_in_sync_stays),
 		cmocka_unit_test(a_failed_hold_is_rolled_back),

@@ -104,9 +104,20 @@ static uint64_t profile_machine(uint64_t hash, const struct msg_caps *caps)
 	return more_texts(hash, &caps->cpu_features);
 }
 
+/* The policy for what it is sent. */
+static uint64_t profile_policy(uint64_t hash, const struct msg_caps *caps)
+{
+	hash = more_texts(hash, &caps->allow_binds);
+	hash = more_texts(hash, &caps->allow_devices);
+	hash = more_texts(hash, &caps->allow_lower);
+	hash = more_number(hash, caps->allow_hooks);
+	hash = more_number(hash, caps->allow_criu_config);
+	return more_text(hash, caps->allow_privileged);
+}
+
 static uint64_t profile_of(const struct msg_caps *caps)
 {
-	uint64_t hash = profile_machine(FNV_SEED, caps);
+	uint64_t hash = profile_policy(profile_machine(FNV_SEED, caps), caps);
 
 	for (size_t i = 0; i < caps->runtimes.n; i++) {
 		hash = more_text(hash, caps->runtimes.v[i].name);

@@ -76,5 +76,6 @@ const struct msg_runtime *runtime_of(const struct msg_caps *caps, const char *na
 void check_criu(const struct judge *j);
 void check_kernel(const struct judge *j, const struct msg_caps *caps, bool dumps);
 void check_network(const struct judge *j);
+void check_policy(const struct judge *j);
 
 #endif

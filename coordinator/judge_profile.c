@@ -172,5 +172,6 @@ void judge_profile(const struct judge *j)
 	check_cgroup(j);
 	check_lsm(j);
 	check_network(j);
+	check_policy(j);
 	check_labels(j);
 }

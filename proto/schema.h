@@ -225,7 +225,8 @@
 	F(strs,40, allow_devices, 32, 255) \
 	F(strs,41, allow_lower, 32, 255) \
 	F(flag,42, allow_hooks) \
-	F(flag,43, allow_criu_config)
+	F(flag,43, allow_criu_config) \
+	F(str, 47, allow_privileged, 3) /* yes, no; empty: a worker that does not tell its policy */
 
 #define MSG_ask(F) \
 	F(str,  1, migration, 26) \

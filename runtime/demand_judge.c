@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * What worker.allow_… says to a demand. Names are judged by what they lead to: symlinks first. */
+#include "base/demand_forms.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtime/demands.h"
@@ -166,11 +167,9 @@ enum demand_answer demand_judge(const struct demand *d, const struct options *op
 }
 
 static const char *const forms[] = {
-	[DEMAND_bind] = "bind mount of ",      [DEMAND_device] = "device ",
-	[DEMAND_device_rule] = "device rule ", [DEMAND_privilege] = "",
-	[DEMAND_hook] = "OCI hook ",           [DEMAND_criu] = "annotation org.criu.config ",
-	[DEMAND_root] = "root path ",          [DEMAND_netns] = "network namespace ",
-	[DEMAND_join] = "namespace ",          [DEMAND_notice] = "notice: ",
+#define X(kind, text) [DEMAND_##kind] = text,
+	DEMAND_FORMS(X)
+#undef X
 };
 
 const char *demand_text(const struct demand *d, char *buf, size_t size)

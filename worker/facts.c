@@ -166,6 +166,8 @@ static void caps_config(struct executor *x, struct scratch **scratch, struct msg
 	}
 	caps->allow_hooks = options_flag(x->options, OPT_worker_allow_hooks);
 	caps->allow_criu_config = options_flag(x->options, OPT_worker_allow_criu_config);
+	caps->allow_privileged =
+		options_flag(x->options, OPT_worker_allow_privileged) ? "yes" : "no";
 	caps->headroom_percent = options_u64(x->options, OPT_worker_headroom);
 	facts_config(x, scratch, caps);
 }

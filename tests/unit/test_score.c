@@ -32,6 +32,32 @@ static void a_good_host_has_no_reason_against_it(void **state)
 	end_world(&w);
 }
 
+static void ask_much(struct world *w);
+
+/* All that a policy can allow is allowed, and an older worker's policy is not guessed. */
+static void what_the_targets_policy_allows_is_no_reason(void **state)
+{
+	static const char *all[] = {"/srv/", "/run/x"}, *dev[] = {"/dev"}, *images[] = {"/images"};
+	struct world w;
+
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		good_world(&w);
+		ask_much(&w);
+		if (told) {
+			w.caps[1].allow_privileged = "yes";
+			w.caps[1].allow_binds = (struct msg_strs){all, 2};
+			w.caps[1].allow_devices = (struct msg_strs){dev, 1};
+			w.caps[1].allow_lower = (struct msg_strs){images, 1};
+			w.caps[1].allow_hooks = w.caps[1].allow_criu_config = true;
+		}
+		hear_all(&w);
+		judge(&w);
+		assert_false(has(&w, "E-POLICY"));
+		end_world(&w);
+	}
+}
+
 /* Each case bends one thing and expects one code. */
 static void bend_cordon(struct world *w)
 {
@@ -105,6 +131,53 @@ BEND(bend_image, w->container.image = "/images/deb:/images/app"; w->text = "/ima
 BEND(bend_headroom, w->caps[1].headroom_percent = 70)
 BEND(bend_reserved, w->beat[1].reserved_mem_bytes = 600 * MIB)
 BEND(bend_reserved_disk, w->beat[1].reserved_storage_bytes = 890 * MIB)
+
+/* beta's policy: what it lists, and what the container asks for. */
+static const char *binds[] = {"/srv"}, *nothing_more[] = {"/var/lib/drover/images"};
+static const char *security[1];
+static struct msg_device kmsg = {.path = "/dev/kmsg", .kind = "char", .major = 1, .minor = 11};
+
+static void tell_policy(struct world *w)
+{
+	w->caps[1].allow_privileged = "no";
+	w->caps[1].allow_binds = (struct msg_strs){binds, 1};
+	w->caps[1].allow_lower = (struct msg_strs){nothing_more, 1};
+}
+
+static void ask_for(struct world *w, const char *text)
+{
+	tell_policy(w);
+	security[0] = text;
+	w->container.security = (struct msg_strs){security, 1};
+}
+
+BEND(bend_bind, tell_policy(w);
+     w->mount = (struct msg_mount){.source = "/srvx", .target = "/data", .readonly = true};
+     w->container.mounts.v = &w->mount; w->container.mounts.n = 1)
+BEND(bend_device, tell_policy(w); w->container.devices.v = &kmsg; w->container.devices.n = 1)
+BEND(bend_lower, tell_policy(w); w->container.image = "/var/lib/drover/images/a:/opt/b")
+BEND(bend_rule, ask_for(w, "device rule c 10:229 rwm"))
+BEND(bend_cap, ask_for(w, "cap SYS_ADMIN"))
+BEND(bend_join, ask_for(w, "namespace pid /proc/1/ns/pid"))
+BEND(bend_hooks, tell_policy(w); w->container.hooks = true)
+BEND(bend_criu_config, tell_policy(w); w->container.criu_config = true)
+
+static void ask_much(struct world *w)
+{
+	static const char *texts[] = {"cap SYS_ADMIN", "device rule c 1:11 rwm",
+				      "network namespace /run/netns/x", "notice: no seccomp"};
+	static struct msg_mount mounts[] = {
+		{.source = "/srv/a", .target = "/a", .readonly = true},
+		{.source = "/var/run/x/s", .target = "/s", .readonly = true}};
+
+	w->container.security = (struct msg_strs){texts, 4};
+	w->container.mounts.v = mounts;
+	w->container.mounts.n = 2;
+	w->container.devices.v = &kmsg;
+	w->container.devices.n = 1;
+	w->container.image = "/images/deb:/images/app";
+	w->container.hooks = w->container.criu_config = true;
+}
 
 static void bend_beat_old(struct world *w)
 {
@@ -224,6 +297,16 @@ static const struct {
 	{bend_kernel_vdso, NULL, "E-KERNEL-CRIU", "cold", "6.14.0"},
 	{bend_source_vdso, NULL, "E-SOURCE-KERNEL", "cold", "vDSO"},
 	{bend_source_sockopt, NULL, "E-SOURCE-KERNEL", "cold", "1:16"},
+	{bend_bind, NULL, "E-POLICY", "no",
+	 "bind mount of /srvx: not allowed on beta, see worker."},
+	{bend_device, NULL, "E-POLICY", "no", "device /dev/kmsg"},
+	{bend_lower, NULL, "E-POLICY", "no", "image directory /opt/b: not"},
+	{bend_rule, NULL, "E-POLICY", "no", "device rule c 10:229 rwm"},
+	{bend_cap, NULL, "E-POLICY", "no",
+	 "cap SYS_ADMIN: not allowed on beta, see worker.allow_pri"},
+	{bend_join, NULL, "E-POLICY", "no", "namespace pid"},
+	{bend_hooks, NULL, "E-POLICY", "no", "worker.allow_hooks"},
+	{bend_criu_config, NULL, "E-POLICY", "no", "worker.allow_criu_config"},
 	{NULL, bend_beat_old, "E-BEAT-OLD", "no", "6.0 s ago"},
 	{bend_never, NULL, "E-POLICY-NEVER", "no", "policy db"},
 	{bend_cold, NULL, "E-POLICY-COLD", "cold", "policy db"},
@@ -403,6 +486,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_host_has_no_reason_against_it),
+		cmocka_unit_test(what_the_targets_policy_allows_is_no_reason),
 		cmocka_unit_test(each_reason_is_found),
 		cmocka_unit_test(a_newer_criu_is_only_a_warning),
 		cmocka_unit_test(skipping_turns_reasons_into_warnings),

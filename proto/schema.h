@@ -124,7 +124,9 @@
 	F(u64, 37, pids_limit)         /* 0 = none */ \
 	F(str, 38, image_name, 255)    /* annotation drover.image or org.opencontainers.image.ref.name */ \
 	F(u64, 43, dirty_bytes_s)      /* how fast it changes its memory, from pages read twice */ \
-	F(flag,44, dirty_known)
+	F(flag,44, dirty_known) \
+	F(flag,45, netns_tied)         /* all others in its network namespace are running containers \
+	                                  here that name it by the same path, as it does */
 
 #define MSG_runtime(F) \
 	F(str, 1, name, 31) \

@@ -332,6 +332,11 @@ int net_gate_is_open(const struct net_state *s, struct err *err)
 	return now.bridge[0] != 0;
 }
 
+bool net_in_use(const struct net_state *s)
+{
+	return s->kind == NET_NAMED && netns_user(s->netns) != 0;
+}
+
 int net_destroy(const struct net_state *s, struct err *err)
 {
 	auto_nl struct nl nl = {.fd = -1};

@@ -117,6 +117,16 @@ int net_probe(const char *bridge, const struct net_addr *addr, uint64_t limit_ms
  * another family do not. */
 bool net_addr_within(const struct net_addr *addr, const struct net_addr *subnet);
 
+/* Whether processes are in the namespace of a NAMED state. */
+bool net_in_use(const struct net_state *state);
+
+/* Containers that share a namespace also speak over its loopback, which no gate closes: while one
+ * of them is dumped or restored and the other is not, a kernel would acknowledge or reset what the
+ * other has to see. Locked, nothing comes in over lo; a lock is removed by its opposite, by
+ * net_heal, and with the namespace. Locked or unlocked already: fine. Needs nft; waits for it. */
+int net_local_lock(const struct net_state *state, struct err *err);
+int net_local_unlock(const struct net_state *state, struct err *err);
+
 /* Puts the neighbours in as stale, so that the first packet needs no resolution. */
 int net_set_neigh(const struct net_state *state, struct err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
- * nftables: the answer that a container's peers get while it is away, and the removal of what CRIU
- * may leave in its namespace. */
+ * nftables: the answer that a container's peers get while it is away, the lock of a loopback, and
+ * the removal of what CRIU may leave in its namespace. */
 #include "runtime/net.h"
 
 #include "base/mem.h"
@@ -118,6 +118,44 @@ static int in_netns(const struct net_state *s, const char *const *words, const c
 	return run_sync(&spec, ret, err);
 }
 
+/* By a name that net_heal removes, whoever has died. */
+#define LOCAL_LOCK "inet CRIU-drover"
+
+static int apply_in_netns(const struct net_state *s, const char *script, struct err *err)
+{
+	static const char *const words[] = {"nft", "-f", "-", NULL};
+	struct run_result result = {0};
+	int rc;
+
+	rc = in_netns(s, words, script, &result, err);
+	if (rc == 0)
+		rc = run_check(&result, "nft", err);
+	run_result_done(&result);
+	return rc;
+}
+
+int net_local_lock(const struct net_state *s, struct err *err)
+{
+	return s->kind != NET_NAMED
+		       ? 0
+		       : apply_in_netns(s,
+					"add table " LOCAL_LOCK "\n"
+					"delete table " LOCAL_LOCK "\n"
+					"add table " LOCAL_LOCK "\n"
+					"add chain " LOCAL_LOCK
+					" in { type filter hook input priority -400; }\n"
+					"add rule " LOCAL_LOCK " in iif lo drop\n",
+					err);
+}
+
+int net_local_unlock(const struct net_state *s, struct err *err)
+{
+	return s->kind != NET_NAMED
+		       ? 0
+		       : apply_in_netns(
+				 s, "add table " LOCAL_LOCK "\ndelete table " LOCAL_LOCK "\n", err);
+}
+
 /* Lines "table inet CRIU-1234" of `nft list tables` become a script that deletes them. */
 static char *criu_tables(const char *list)
 {
@@ -157,7 +195,6 @@ static void heal_iptables(const struct net_state *s, const char *program)
 int net_heal(const struct net_state *s, struct err *err)
 {
 	static const char *const list[] = {"nft", "list", "tables", NULL};
-	static const char *const apply[] = {"nft", "-f", "-", NULL};
 	struct run_result result = {0};
 	auto_free char *script = NULL;
 	int rc;
@@ -171,11 +208,5 @@ int net_heal(const struct net_state *s, struct err *err)
 		rc = run_check(&result, "nft list tables", err);
 	script = criu_tables(result.out);
 	run_result_done(&result);
-	if (rc < 0 || !*script)
-		return rc;
-	rc = in_netns(s, apply, script, &result, err);
-	if (rc == 0)
-		rc = run_check(&result, "nft", err);
-	run_result_done(&result);
-	return rc;
+	return rc < 0 || !*script ? rc : apply_in_netns(s, script, err);
 }

@@ -136,16 +136,36 @@ static void look_at_locks(struct scan *s)
 			s->facts->file_locks++;
 }
 
+static void add_sharer(struct net_sharers *sharers, uint64_t pidns)
+{
+	for (size_t i = 0; i < sharers->n; i++)
+		if (sharers->pidns[i] == pidns)
+			return;
+	if (sharers->n < TASKS_SHARERS)
+		sharers->pidns[sharers->n++] = pidns;
+	else
+		sharers->pidns[0] = 0;
+}
+
 static void look_at_namespaces(struct scan *s, pid_t init, const struct census *census)
 {
 	const struct census_row *own = census_find(census, init);
 
 	for (size_t k = 0; own && k < CENSUS_NAMESPACES; k++) {
 		s->facts->own[k] = own->ns[k] != census->host[k];
-		for (size_t i = 0; i < census->n; i++)
-			if (own->ns[k] && census->v[i].ns[k] == own->ns[k] &&
-			    !id_set_has(&s->pids, (uint64_t)census->v[i].pid))
-				s->facts->foreign[k]++;
+		for (size_t i = 0; i < census->n; i++) {
+			const struct census_row *row = &census->v[i];
+
+			if (!own->ns[k] || row->ns[k] != own->ns[k] ||
+			    id_set_has(&s->pids, (uint64_t)row->pid))
+				continue;
+			s->facts->foreign[k]++;
+			if (k == CENSUS_net)
+				add_sharer(&s->facts->net_sharers,
+					   row->ns[CENSUS_pid] == census->host[CENSUS_pid]
+						   ? 0
+						   : row->ns[CENSUS_pid]);
+		}
 	}
 }
 

@@ -10,6 +10,12 @@
 
 #define TASKS_LISTENING 64
 #define TASKS_SOCKETS 8
+#define TASKS_SHARERS 8
+
+struct net_sharers {
+	uint64_t pidns[TASKS_SHARERS];
+	size_t n;
+};
 
 struct tasks_facts {
 	uint64_t processes;
@@ -26,6 +32,9 @@ struct tasks_facts {
 	size_t n_external_names;
 	uint64_t foreign[CENSUS_NAMESPACES]; /* processes outside the container in its namespaces */
 	bool own[CENSUS_NAMESPACES];         /* not the namespace of PID 1 */
+	/* The PID namespaces of those others that are in its network namespace, each once; 0 stands
+	 * for the host's, and for more than there is room for. */
+	struct net_sharers net_sharers;
 	char listening[TASKS_LISTENING][64]; /* "tcp 0.0.0.0:80" */
 	size_t n_listening;
 };

@@ -10,6 +10,7 @@
 #include "runtime/repair.h"
 #include "worker/facts.h"
 #include "worker/group.h"
+#include "worker/group_net.h"
 #include "worker/logs.h"
 #include "worker/remount.h"
 
@@ -133,9 +134,11 @@ static int begin_check(struct executor *x, struct mig *m, struct err *err)
 	if (!rc)
 		rc = read_net(x, m, err);
 	if (!rc)
-		rc = facts_look(x, driver_of(m), &m->container, NULL, &m->scratch, facts, err);
+		rc = facts_look(x, driver_of(m), &m->container, NULL, &m->scratch, facts, NULL,
+				err);
 	if (rc)
 		return rc;
+	m->net_shared = facts->shares_netns;
 	facts_net(&m->row.net, &m->scratch, net);
 	facts->tree_bytes = rootfs_bytes(&m->rootfs, TREE_LIMIT_MS);
 	m->answer.facts = facts;
@@ -294,14 +297,15 @@ static int begin_gate_close(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc;
 
-	(void)x;
 	if (!m->sender_open) /* after a restart: a freeze would be for nothing */
 		return fail(err, ERR_refused, "no session to %s is open: check and sync come first",
 			    m->row.peer);
 	m->gate_closed_us = clock_mono_us();
 	if (m->row.net.kind != NET_NAMED)
 		return 0;
-	rc = net_read_neigh(&m->row.net, err);
+	rc = group_net_lock(x, m, err);
+	if (!rc)
+		rc = net_read_neigh(&m->row.net, err);
 	if (!rc)
 		rc = net_gate_close(&m->row.net, err);
 	if (rc)
@@ -531,11 +535,11 @@ static int delete_container(struct mig *m, struct err *err)
 
 /* The container runs elsewhere: that something of it is left here holds nothing up. What failed
  * once is tried once more. */
-static void remove_net(const struct mig *m)
+static void remove_net(struct executor *x, const struct mig *m)
 {
 	struct err err;
 
-	if (net_destroy(&m->row.net, &err) && net_destroy(&m->row.net, &err))
+	if (group_net_destroy(x, m, &err) && group_net_destroy(x, m, &err))
 		log_warn("network not removed: %s\tmigration=%s", err.text, m->row.migration);
 }
 
@@ -568,7 +572,7 @@ static int begin_retire(struct executor *x, struct mig *m, struct err *err)
 		return rc;
 	if (m->row.net.kind == NET_NAMED) {
 		unreject(m);
-		remove_net(m);
+		remove_net(x, m);
 	}
 	remove_bundle(x, m);
 	return begin_clean(x, m, err);

@@ -11,6 +11,7 @@
 #include "runtime/tasks.h"
 #include "transfer/ticket.h"
 #include "worker/arrival.h"
+#include "worker/group_net.h"
 #include "worker/hooks.h"
 #include "worker/logs.h"
 
@@ -80,9 +81,7 @@ static int begin_reserve(struct executor *x, struct mig *m, struct err *err)
 	if (m->ask.has_net)
 		m->row.net = m->ask.net;
 	if (m->row.net.kind == NET_NAMED) {
-		rc = net_create(m->row.container, &m->ask.net, &m->row.net, err);
-		if (rc == -ERR_busy)
-			m->row.net.kind = NET_NONE; /* somebody else's: not ours to remove */
+		rc = group_net_make(x, m, err);
 		if (rc)
 			return rc;
 	}
@@ -403,7 +402,6 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc;
 
-	(void)x;
 	if (!m->restore || m->hook < 0)
 		return fail(err, ERR_lost, "the armed container is gone");
 	run_set_deadline(m->restore, clock_mono_ms() + RESTORE_LIMIT_MS);
@@ -411,7 +409,8 @@ static int begin_go(struct executor *x, struct mig *m, struct err *err)
 	if (rc)
 		return rc; /* with the gate closed: its end is not its peers' to see */
 	/* Its tasks run from here on; the gate opens without waiting for the runtime to return. */
-	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err))
+	if (m->row.net.kind == NET_NAMED && !net_gate_open(&m->row.net, err) &&
+	    !group_net_unlock(x, m, err))
 		net_announce(&m->row.net, NULL);
 	m->gate_opened_us = clock_mono_us();
 	return 1;
@@ -449,7 +448,6 @@ static int begin_plug(struct executor *x, struct mig *m, struct err *err)
 {
 	int rc;
 
-	(void)x;
 	if (m->hook_listen >= 0)
 		close(m->hook_listen);
 	m->hook_listen = -1;
@@ -457,6 +455,8 @@ static int begin_plug(struct executor *x, struct mig *m, struct err *err)
 	if (m->row.net.kind != NET_NAMED)
 		return 0;
 	rc = net_gate_open(&m->row.net, err);
+	if (!rc)
+		rc = group_net_unlock(x, m, err);
 	if (!rc)
 		rc = net_announce(&m->row.net, err);
 	if (rc)
@@ -558,7 +558,7 @@ static int begin_unreserve(struct executor *x, struct mig *m, struct err *err)
 	struct err why;
 	int rc = drop_staging(x, m, err);
 
-	if (m->row.net.kind == NET_NAMED && net_destroy(&m->row.net, &why))
+	if (m->row.net.kind == NET_NAMED && group_net_destroy(x, m, &why))
 		log_warn("network not removed: %s\tmigration=%s", why.text, m->row.migration);
 	if (!m->row.made_bundle || !m->row.bundle[0])
 		return rc;

@@ -34,7 +34,7 @@ static const struct runtime_driver *driver_of(const struct mig *m)
 
 /* --- reasons --- */
 
-static bool skips(const struct mig *m, const char *name)
+bool arrival_skips(const struct mig *m, const char *name)
 {
 	for (size_t i = 0; *name && i < WIRE_SKIPS && m->ask.skip[i][0]; i++)
 		if (str_eq(m->ask.skip[i], name) || str_eq(m->ask.skip[i], "all"))
@@ -65,7 +65,7 @@ static void note(struct mig *m, enum code_id id, const char *fmt, ...)
 	reason->skip = row->skip;
 	reason->fix = row->fix;
 	reason->why = scratch_fmt(&m->scratch, "%s", why);
-	reason->warning = row->bars == BARS_none || skips(m, row->skip);
+	reason->warning = row->bars == BARS_none || arrival_skips(m, row->skip);
 }
 
 /* 0, or the first reason that refuses as the error. */
@@ -316,7 +316,7 @@ static void check_cpu(struct executor *x, struct mig *m)
 	char work[PATH_MAX];
 	struct err why;
 
-	if (m->ask.cold || !m->ask.cpuinfo_len || skips(m, "cpu"))
+	if (m->ask.cold || !m->ask.cpuinfo_len || arrival_skips(m, "cpu"))
 		return;
 	str_fmt(work, sizeof(work), "%s/probe", options_str(x->options, OPT_node_run));
 	if (criu_cpuinfo_check(x->criu.path, work, m->ask.cpuinfo, m->ask.cpuinfo_len, &why))

@@ -13,6 +13,9 @@
 int arrival_check(struct executor *x, struct mig *m, struct err *err);
 int arrival_checked(struct executor *x, struct mig *m, struct err *err);
 
+/* Whether the check of this name is skipped. */
+bool arrival_skips(const struct mig *m, const char *name);
+
 /* The start of ACT_reserve: what may have changed since check; then room is booked. */
 int arrival_book(struct executor *x, struct mig *m, struct err *err);
 

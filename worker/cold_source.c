@@ -10,6 +10,7 @@
  * STOPPED, with no target, is the same stop and the same undo without anything between them; its
  * network stays as it is. row.settled: it has ended, and a restart does not stop it again. */
 #include "worker/executor.h"
+#include "worker/group_net.h"
 
 #include "base/clock.h"
 #include "base/codes.h"
@@ -122,6 +123,8 @@ static int tell_to_stop(struct executor *x, struct mig *m, struct err *err)
 	rc = cgroup_open_path(m->row.cgroup, &cgroup, err);
 	if (!rc)
 		rc = remount_keep(x, m, err);
+	if (!rc && m->row.state == HANDOVER_held)
+		rc = group_net_lock(x, m, err);
 	if (rc)
 		return rc;
 	m->row.told = true;
@@ -195,6 +198,8 @@ static int ensure_net(struct mig *m, struct err *err)
 			return rc;
 		str_copy(made.bridge, sizeof(made.bridge), m->row.net.bridge);
 		m->row.net = made;
+	} else if (!net_read(m->row.net.netns, &made, NULL) && made.host_ifname[0]) {
+		str_copy(m->row.net.host_ifname, sizeof(m->row.net.host_ifname), made.host_ifname);
 	}
 	return net_gate_open(&m->row.net, err);
 }

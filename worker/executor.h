@@ -58,6 +58,7 @@ struct mig {
 	bool sender_open;
 	bool passing;             /* a pass is under way in the sender */
 	uint64_t act_deadline_ms; /* of a pending act without a child, 0 = none */
+	bool net_shared;          /* others were in its network namespace at check */
 	int init;                 /* cold: pidfd of the container's first process while it is
 				     waited for: to end (source), or not to (armed target) */
 	uint64_t stop_until_ms;   /* cold: then what was told to stop is killed */

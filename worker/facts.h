@@ -10,11 +10,18 @@
 /* Room for n texts and a NULL; zeroed. */
 const char **scratch_texts(struct scratch **scratch, size_t n);
 
-/* The look at one container, all of it: milliseconds. census may be NULL. Texts are in *scratch;
- * migration and authority are as the journal has them now. -ERR when it has gone meanwhile. */
+/* The look at one container, all of it: milliseconds. census and ret_sharers may be NULL. Texts are
+ * in *scratch; migration and authority are as the journal has them now. -ERR when it has gone
+ * meanwhile. */
 int facts_look(struct executor *x, const struct runtime_driver *driver,
 	       const struct runtime_container *container, const struct census *census,
-	       struct scratch **scratch, struct msg_container *ret, struct err *err);
+	       struct scratch **scratch, struct msg_container *ret, struct net_sharers *ret_sharers,
+	       struct err *err);
+
+/* Whether those that are in its network namespace are running containers that name it as it does,
+ * and so can move with it: as of the last looks at them. */
+bool facts_tied(struct executor *x, const struct net_sharers *sharers,
+		const struct msg_container *container);
 
 /* A container that runs here although the journal says that it is another host's: authority "away",
  * and a problem of the host, E-AWAY. Nothing is done about it: a person has started it. */
@@ -41,6 +48,10 @@ void lookout_free(struct lookout **lookout);
  * at a time: false when more are due already. */
 bool lookout_caps(struct executor *x, uint64_t now_ms, struct scratch **scratch,
 		  struct msg_caps *caps);
+
+/* Whether a running container whose processes are in this PID namespace (an inode) has this path as
+ * its network namespace, as of the last looks. */
+bool lookout_names_netns(const struct lookout *lookout, uint64_t pidns, const char *netns);
 
 /* What each container uses now, for a beat: its CPU time since the last beat, its memory as it was
  * when it was looked at. */

@@ -299,6 +299,17 @@ static void facts_shares(const struct tasks_facts *tasks, struct scratch **scrat
 	ret->shares_netns |= tasks->own[CENSUS_net] && tasks->foreign[CENSUS_net];
 }
 
+bool facts_tied(struct executor *x, const struct net_sharers *sharers,
+		const struct msg_container *c)
+{
+	if (!sharers->n || !c->net || !str_eq(c->net->kind, "named") || !c->net->netns)
+		return false;
+	for (size_t i = 0; i < sharers->n; i++)
+		if (!lookout_names_netns(x->lookout, sharers->pidns[i], c->net->netns))
+			return false;
+	return true;
+}
+
 static void facts_tasks(const struct tasks_facts *tasks, struct scratch **scratch,
 			struct msg_container *ret)
 {
@@ -325,7 +336,8 @@ static void facts_tasks(const struct tasks_facts *tasks, struct scratch **scratc
 
 int facts_look(struct executor *x, const struct runtime_driver *driver,
 	       const struct runtime_container *c, const struct census *census,
-	       struct scratch **scratch, struct msg_container *ret, struct err *err)
+	       struct scratch **scratch, struct msg_container *ret, struct net_sharers *ret_sharers,
+	       struct err *err)
 {
 	auto_free struct tasks_facts *tasks = mem_new_of(struct tasks_facts);
 	auto_cgroup struct cgroup cgroup = {.dir = -1};
@@ -348,7 +360,11 @@ int facts_look(struct executor *x, const struct runtime_driver *driver,
 		dirty_say(x->dirty, c->id, c->pid, clock_mono_ms());
 	if (!cgroup_usage(&cgroup, &usage, NULL))
 		ret->rss_bytes = usage.rss_bytes;
-	if (!tasks_read(&cgroup, c->pid, census, tasks, NULL))
+	if (!tasks_read(&cgroup, c->pid, census, tasks, NULL)) {
 		facts_tasks(tasks, scratch, ret);
+		ret->netns_tied = facts_tied(x, &tasks->net_sharers, ret);
+		if (ret_sharers)
+			*ret_sharers = tasks->net_sharers;
+	}
 	return 0;
 }

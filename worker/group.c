@@ -30,7 +30,7 @@ void group_take(struct mig *m, const struct wire_ask *ask)
 	m->row.group_size = (uint8_t)ask->group_size;
 }
 
-static bool same_group(const struct mig *a, const struct mig *b)
+bool group_same(const struct mig *a, const struct mig *b)
 {
 	return a->row.group[0] && a->row.side == b->row.side &&
 	       str_eq(a->row.group, b->row.group) && str_eq(a->row.peer, b->row.peer);
@@ -49,7 +49,7 @@ void group_seal(struct executor *x, struct mig *m)
 	size_t n = 0;
 
 	for (const struct mig *o = x->migs; o && n <= GROUP_MAX; o = o->next)
-		if (same_group(o, m))
+		if (group_same(o, m))
 			str_fmt(text[n++], MEMBER_TEXT, "%s %s %" PRIu64, o->row.migration,
 				o->row.container, o->row.epoch);
 	qsort(text, n, MEMBER_TEXT, by_migration);
@@ -71,7 +71,7 @@ int group_gather(struct executor *x, struct mig *m, struct err *err)
 	if (m->batched == HANDOVER_released)
 		return 0;
 	for (const struct mig *o = x->migs; o; o = o->next) {
-		if (!same_group(o, m))
+		if (!group_same(o, m))
 			continue;
 		if (o->row.state != HANDOVER_held)
 			return fail(err, ERR_canceled, "%s, which moves with it, is %s",
@@ -101,7 +101,7 @@ static const struct mig *not_ready(struct executor *x, struct mig *m, size_t *re
 	for (struct mig *o = x->migs; o; o = o->next) {
 		bool forced = o->row.state == HANDOVER_running && o->row.forced;
 
-		if (!same_group(o, m))
+		if (!group_same(o, m))
 			continue;
 		if (!forced && !is_ready(x, o))
 			return o;
@@ -165,7 +165,7 @@ int group_set(struct executor *x, struct mig *m, uint8_t state, struct mig *ret_
 	ret_set[0] = m;
 	*ret_n = 1;
 	for (struct mig *o = x->migs; with && o; o = o->next) {
-		if (o == m || !same_group(o, m) || !with(m, o))
+		if (o == m || !group_same(o, m) || !with(m, o))
 			continue;
 		if (*ret_n == GROUP_MAX)
 			return fail(err, ERR_canceled, "more than %u are in its group", GROUP_MAX);
@@ -201,7 +201,7 @@ static void leave_too(struct executor *x, const struct mig *m)
 	struct err err;
 
 	for (struct mig *o = x->migs; o; o = o->next) {
-		if (o == m || !same_group(o, m) || mig_act(o) != ACT_gather)
+		if (o == m || !group_same(o, m) || mig_act(o) != ACT_gather)
 			continue;
 		fail(&err, ERR_canceled, "%s, which moves with it, is %s", m->row.container,
 		     handover_state_name(m->row.state));
@@ -216,6 +216,6 @@ void group_go_on(struct executor *x, struct mig *m)
 	if (m->row.side == SIDE_source && m->row.state == HANDOVER_own)
 		leave_too(x, m);
 	for (struct mig *o = x->migs; o; o = o->next)
-		if (o != m && o->batched && same_group(o, m))
+		if (o != m && o->batched && group_same(o, m))
 			go_on(x, o);
 }

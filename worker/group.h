@@ -18,6 +18,9 @@
 
 #define GROUP_MAX JOURNAL_BATCH_MAX
 
+/* Whether two migrations are of one group, at one side. */
+bool group_same(const struct mig *a, const struct mig *b);
+
 /* Takes the group from an ask, as long as nothing of the handover is journalled. */
 void group_take(struct mig *m, const struct wire_ask *ask);
 

@@ -40,6 +40,7 @@ struct seen {
 	struct scratch *texts;
 	struct msg_container facts;
 	uint64_t ns[CENSUS_NAMESPACES];
+	struct net_sharers sharers;
 };
 
 struct runtime_seen {
@@ -282,7 +283,9 @@ static void look(struct looking *g, struct runtime_seen *r, const struct runtime
 	open_cgroup(s, c->pid);
 	s->pid = c->pid;
 	str_copy(s->status, sizeof(s->status), c->status);
-	s->here = !facts_look(g->x, r->driver, c, &g->census, &s->texts, &s->facts, &err);
+	s->sharers.n = 0;
+	s->here = !facts_look(g->x, r->driver, c, &g->census, &s->texts, &s->facts, &s->sharers,
+			      &err);
 	if (s->here && s->facts.net)
 		s->facts.net->neigh.n = 0; /* they come and go; check and hold read them anew */
 	if (!s->here)
@@ -347,6 +350,20 @@ static void drop_gone(struct runtime_seen *r)
 }
 
 /* --- what several have in common --- */
+
+bool lookout_names_netns(const struct lookout *lookout, uint64_t pidns, const char *netns)
+{
+	for (size_t i = 0; lookout && pidns && i < lookout->n; i++)
+		for (const struct seen *s = lookout->runtimes[i].containers; s; s = s->next) {
+			const struct msg_net *net = s->facts.net;
+
+			if (s->ns[CENSUS_pid] == pidns && s->here && net &&
+			    str_eq(s->status, "running") && str_eq(net->kind, "named") &&
+			    str_eq(net->netns, netns))
+				return true;
+		}
+	return false;
+}
 
 struct everyone {
 	struct seen *v[CONTAINERS_MAX];
@@ -428,6 +445,7 @@ static void add_containers(struct executor *x, struct runtime_seen *r, struct ev
 		*out = s->facts;
 		out->migration = NULL;
 		facts_journal(x, out);
+		out->netns_tied = facts_tied(x, &s->sharers, out);
 		facts_astray(x, scratch, out, caps);
 		all->v[all->n++] = s;
 	}

@@ -59,10 +59,13 @@
 	  "The peer stays behind, so the connection cannot be restored: CRIU stops with \"External socket is used\". " \
 	  "Syslog, D-Bus and docker.sock by bind mount are the usual ones.") \
 	X(shared_netns, "E-SHARED-NETNS", check, ct, move, "netns", \
-	  "others share its network namespace", \
-	  "move or stop those that share its network namespace", \
+	  "others share its network namespace that cannot move with it", \
+	  "name one /run/netns/NAME in config.json of all that share it: they move as one then", \
 	  "others share the network namespace of web", \
-	  "Addresses and connections would have to be in two places at once.") \
+	  "Addresses and connections would have to be in two places at once. Running containers that have the same " \
+	  "named network namespace move as one. A namespace that a runtime has made and others join by " \
+	  "/proc/PID/ns/net cannot follow: runc restores it empty and under another PID, and refuses the " \
+	  "joiner (\"Requested network namespace does not exist\"). Nor may processes of no container be in it.") \
 	X(shared_ns, "E-SHARED-NS", check, ct, move, "namespaces", \
 	  "others share one of its namespaces", \
 	  "give it namespaces of its own, or move those that share them away first", \

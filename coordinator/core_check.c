@@ -62,15 +62,27 @@ void core_probe_heard(struct job *probe, const struct msg_container *fresh)
 		job_set_judged(probe, NULL);
 }
 
+/* What ties it to others is in its host's list; the rest of what is known of it may be newer. */
+static void group_of_probe(const struct score_query *query, struct group *ret)
+{
+	const struct msg_container *listed;
+
+	*ret = (struct group){.n = 1};
+	if (!query->source || !query->container)
+		return;
+	listed = node_container(query->source, given(query->container->id));
+	group_of(&(struct place){query->source, listed ? listed : query->container, false}, ret);
+	ret->v[0].container = query->container;
+}
+
 /* The best that takes it, and all that move with it; NULL when there is none. */
 static const struct candidate *best_of(struct core *c, struct job *probe)
 {
 	struct score_query query = migrate_query(c, probe);
 	struct group_how how = {query.skip, query.cold};
-	struct group group = {.n = 1};
+	struct group group;
 
-	if (query.source && query.container)
-		group_of(&(struct place){query.source, query.container, false}, &group);
+	group_of_probe(&query, &group);
 	for (size_t i = 0; i < probe->judged->n; i++) {
 		const struct candidate *one = &probe->judged->v[i];
 
@@ -228,9 +240,7 @@ static void add_group(struct core *c, const struct score_query *query, struct ms
 	struct group_how how = {query->skip, query->cold};
 	struct group group;
 
-	if (!query->source || !query->container)
-		return;
-	group_of(&(struct place){query->source, query->container, false}, &group);
+	group_of_probe(query, &group);
 	if (group.n == 1)
 		return;
 	show_group(c, &group, reply);

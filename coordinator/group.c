@@ -8,9 +8,11 @@
 #include <string.h>
 
 #define LABEL "group="
+#define NO_GROUP "none"
 
-/* The label drover.group, "" when there is none. */
-static const char *label_of(const struct msg_container *ct)
+/* --- ties --- */
+
+static const char *given_label(const struct msg_container *ct)
 {
 	for (size_t i = 0; i < ct->labels.n; i++)
 		if (str_starts(ct->labels.v[i], LABEL))
@@ -18,14 +20,65 @@ static const char *label_of(const struct msg_container *ct)
 	return "";
 }
 
+/* The label drover.group, "" when there is none. */
+static const char *label_of(const struct msg_container *ct)
+{
+	const char *label = given_label(ct);
+
+	return str_eq(label, NO_GROUP) ? "" : label;
+}
+
+/* Its host has found no other that it could be tied to: most are told apart by this alone. */
 static bool may_be_tied(const struct msg_container *ct)
 {
-	return *label_of(ct);
+	return *label_of(ct) || ct->shares_with.n || ct->shared_volumes.n;
+}
+
+/* The named namespace that they are both in, "" when there is none. */
+static const char *common_netns(const struct msg_container *a, const struct msg_container *b)
+{
+	bool named =
+		a->net && b->net && str_eq(a->net->kind, "named") && str_eq(b->net->kind, "named");
+
+	return named && str_eq(given(a->net->netns), given(b->net->netns)) ? given(a->net->netns)
+									   : "";
+}
+
+/* 0 absent, 1 read, 2 written; sockets and devices are no data. */
+static int use_of(const struct msg_container *ct, const char *source)
+{
+	int use = 0;
+
+	for (size_t i = 0; i < ct->mounts.n; i++) {
+		const struct msg_mount *mount = &ct->mounts.v[i];
+		int one = mount->readonly ? 1 : 2;
+
+		if (str_eq(mount->source, source) && one > use &&
+		    (str_eq(mount->kind, "dir") || str_eq(mount->kind, "file")))
+			use = one;
+	}
+	return use;
+}
+
+/* The first volume that both use and one of them writes to, "" when there is none. */
+static const char *common_volume(const struct msg_container *a, const struct msg_container *b)
+{
+	if (str_eq(given_label(a), NO_GROUP) || str_eq(given_label(b), NO_GROUP))
+		return "";
+	for (size_t i = 0; i < a->shared_volumes.n; i++) {
+		const char *source = a->shared_volumes.v[i];
+		int mine = use_of(a, source), theirs = use_of(b, source);
+
+		if (mine && theirs && mine + theirs > 2)
+			return source;
+	}
+	return "";
 }
 
 static bool is_tied(const struct msg_container *a, const struct msg_container *b)
 {
-	return *label_of(a) && str_eq(label_of(a), label_of(b));
+	return (*label_of(a) && str_eq(label_of(a), label_of(b))) || *common_netns(a, b) ||
+	       *common_volume(a, b);
 }
 
 /* --- what hangs together --- */
@@ -74,14 +127,26 @@ static void keep_first(const char **name, const char *one)
 		*name = one;
 }
 
+/* By its label if one has one, else by what they have in common; of several the first in the
+ * alphabet. */
 static void name_it(const struct walk *walk, struct group *ret)
 {
-	const char *label = "";
+	const char *label = "", *netns = "", *volume = "";
 
-	for (size_t i = 0; i < walk->n; i++)
-		if (walk->in[i])
-			keep_first(&label, label_of(walk->v[i].container));
-	str_fmt(ret->name, sizeof(ret->name), "%.63s", label);
+	for (size_t i = 0; i < walk->n; i++) {
+		if (!walk->in[i])
+			continue;
+		keep_first(&label, label_of(walk->v[i].container));
+		for (size_t k = 0; k < walk->n; k++) {
+			if (k == i || !walk->in[k])
+				continue;
+			keep_first(&netns,
+				   common_netns(walk->v[i].container, walk->v[k].container));
+			keep_first(&volume,
+				   common_volume(walk->v[i].container, walk->v[k].container));
+		}
+	}
+	str_fmt(ret->name, sizeof(ret->name), "%.63s", *label ? label : *netns ? netns : volume);
 }
 
 void group_of(const struct place *place, struct group *ret)

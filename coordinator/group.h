@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0
  *
  * Which containers of a host move as one: those that are tied to each other, directly or by way of
- * others. Ties are the label drover.group. Pure. */
+ * others. Ties are
+ *
+ *      label     the same drover.group
+ *      network   the same named network namespace
+ *      volume    the same directory or file of the host, which one of them may write to;
+ *                drover.group = none: its volumes tie it to nobody
+ *
+ * Pure. */
 #ifndef DROVER_COORDINATOR_GROUP_H
 #define DROVER_COORDINATOR_GROUP_H
 

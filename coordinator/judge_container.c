@@ -42,7 +42,7 @@ static void check_shared(const struct judge *j)
 	char names[80], others[200];
 
 	joined(&ct->shares_with, others, sizeof(others));
-	if (ct->shares_netns)
+	if (ct->shares_netns && !ct->netns_tied)
 		refuse(j, shared_netns, "%s share%s the network namespace of %s",
 		       *others ? others : "others", ct->shares_with.n == 1 ? "s" : "",
 		       given(ct->id));

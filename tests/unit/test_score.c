@@ -104,6 +104,8 @@ BEND(bend_io_uring, w->container.io_uring = true)
 BEND(bend_tty, w->container.tty = true)
 BEND(bend_unix, w->container.external_unix = true)
 BEND(bend_netns, w->container.shares_netns = true)
+BEND(bend_tied_netns, w->container.shares_netns = w->container.netns_tied = true;
+     w->container.file_locks = 2)
 BEND(bend_host_net, w->net.kind = "host"; w->container.inet_sockets = true)
 BEND(bend_kernel_vdso, w->caps[1].kernel = "6.14.0"; w->caps[1].criu_version = 31701;
      w->caps[0].criu_version = 31701)
@@ -289,6 +291,7 @@ static const struct {
 	{bend_tty, NULL, "E-TTY", "cold", "web"},
 	{bend_unix, NULL, "E-EXT-UNIX", "cold", "web"},
 	{bend_netns, NULL, "E-SHARED-NETNS", "no", "web"},
+	{bend_tied_netns, NULL, "E-LOCKS", "warn", "2 file locks"}, /* and nothing else */
 	{bend_shared_ipc, NULL, "E-SHARED-NS", "no", "ipc"},
 	{bend_host_net, NULL, "E-NET-HOST", "cold", "web"},
 	{bend_local_mount, NULL, "E-MOUNT-LOCAL", "warn", "/srv of alpha is mounted at /data"},

@@ -100,8 +100,9 @@ static const struct command commands[] = {
 		  "are moved, and it is started at the target: what it had in memory is gone, and its "
 		  "clients must connect again. If that fails it is started where it was. A policy "
 		  "with move = cold asks for the same.\n"
-		  "Containers of one host with the same label drover.group move as one, up to eight: "
-		  "all or none, each a job of its own.\n"
+		  "Containers of one host with the same label drover.group, in the same named network "
+		  "namespace, or with a volume that one of them writes to, move as one, up to eight: "
+		  "all or none, each a job of its own. drover.group=none: volumes tie it to nobody.\n"
 		  "Ctrl-C detaches: the job goes on. It can be followed again or canceled.",
 	  .examples = {
 		{ "drover migrate web", "to the best host" },

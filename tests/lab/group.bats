@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MPL-2.0
 #
-# Two containers of one group (label drover.group), each with a client that keeps one connection and
-# wants each reply exactly once: they are on one host after whatever happens, both or none moved.
+# Two containers of one group (label drover.group, one network namespace, one volume), each with a
+# client that keeps one connection and wants each reply exactly once: they are on one host after
+# whatever happens, both or none moved.
 
 bats_require_minimum_version 1.5.0
 # shellcheck source=tests/lab/common.sh
@@ -136,5 +137,75 @@ dies() {
 	run ! drover migrate web --to beta --skip mounts
 	[[ $output == *"api"* ]]
 	together_on alpha
+	clients_exact
+}
+
+# in_netns_of NAME: a change of config.json that joins its namespace.
+in_netns_of() {
+	echo ".linux.namespaces |= map(if .type == \"network\" then .path = \"/run/netns/$1\" else . end)"
+}
+
+groups_are() { # HOST NAME
+	[ "$(drover ps --json | jq -c --arg h "$1" '[.[] | select(.host == $h) | .group]')" = "[\"$2\",\"$2\"]" ]
+}
+
+# api is a client of web by 127.0.0.1: what no gate keeps back while one of them is frozen.
+@test "two in one network namespace are a group by themselves, and so is what they say to each other" {
+	local pid report
+	for name in "${members[@]}"; do
+		lab ct-rm "$(truth | cut -d' ' -f2)" "$name"
+	done
+	lab ct alpha web >"$BATS_FILE_TMPDIR/web.ip"
+	lab ct alpha api --net private --no-start --set "$(in_netns_of web)
+		| .process.args = [\"/bin/sh\", \"-c\",
+			\"exec /bin/client 127.0.0.1:7000 --interval-ms 1 >/report\"]"
+	lab exec alpha sh -c 'cp /usr/lib/drover-lab/client /var/lib/ct/api/rootfs/bin/ &&
+		runc run --detach --bundle /var/lib/ct/api api </dev/null >/dev/null 2>/dev/null'
+	soon 30 groups_are alpha /run/netns/web
+	local members=(web)
+	clients_start
+
+	lab kill beta worker
+	lab start beta worker --crash worker.running.record
+	pid=$(lab exec beta cat /run/lab-worker.pid)
+	soon 10 drover migrate api --to beta --detach
+	soon 20 eval "! lab exec beta test -d /proc/$pid"
+	lab start beta worker
+	soon 40 over
+	lab exec alpha runc list -q | sort | xargs | grep -qx 'api web'
+
+	soon 30 groups_are alpha /run/netns/web
+	run -0 drover migrate api --to beta
+	[[ $output == *"api moves with web: group /run/netns/web"* ]]
+	[ -z "$(lab exec alpha sh -c 'ip netns; ip -br link | grep ^v || true')" ]
+
+	# One that is no container cannot follow.
+	pid=$(lab exec beta sh -c 'ip netns exec web sleep 30 >/dev/null 2>&1 3>&- & echo $!')
+	run -3 drover migrate web --to alpha
+	[[ $output == *E-SHARED-NETNS* ]]
+	lab exec beta kill "$pid"
+
+	clients_exact
+	lab exec beta runc kill api TERM
+	report=/var/lib/ct/api/rootfs/report
+	soon 5 lab exec beta jq -e '.exact and .verified and .received > 1000' "$report"
+	lab exec beta runc delete -f api
+}
+
+@test "two that write to one volume are a group, where it is not neither goes" {
+	lab ct-rm beta api
+	lab ct-rm beta web
+	lab exec alpha sh -c 'mkdir /srv/both && echo data >/srv/both/file'
+	for name in "${members[@]}"; do
+		lab ct alpha "$name" --bind /srv/both >"$BATS_FILE_TMPDIR/$name.ip"
+	done
+	soon 30 groups_are alpha /srv/both
+	run -3 drover check web --to beta --json
+	[ "$(jq -c '.rules.moves_with' <<<"$output")" = '["api"]' ]
+	jq -e '.candidates[0].reasons[] | select(.code == "E-MOUNT")' <<<"$output"
+	lab exec beta mkdir /srv/both
+	clients_start
+	drover migrate web --to beta --skip policy
+	together_on beta
 	clients_exact
 }

@@ -355,7 +355,8 @@
 	  "mend the label; drover explain E-POLICY-LABEL shows which there are", \
 	  "drover.move=sometimes: not one of live, cold, never", \
 	  "Labels: drover.move, drover.prefer, drover.avoid, drover.require, drover.spread, drover.keep-together, " \
-	  "drover.priority, drover.max-downtime, as in a [policy NAME] section.")
+	  "drover.priority, drover.max-downtime, as in a [policy NAME] section; drover.group: what has the same moves as " \
+	  "one, none: volumes tie it to nobody.")
 
 #define CODE_TABLE(X) \
 	CODES_CONTAINER(X) \

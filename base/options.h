@@ -57,7 +57,7 @@
 	X(worker,      allow_privileged, flag, "no",                0, 1,    "take containers that ask for more than a runtime gives by default: capabilities, namespaces of the host") \
 	X(worker,      allow_hooks,   flag,  "no",                  0, 1,    "take OCI hooks of a container that arrives: its programs run as root") \
 	X(worker,      allow_criu_config, flag, "no",               0, 1,    "take its annotation org.criu.config: it names files and programs to CRIU") \
-	X(worker,      hooks,         path,  "/etc/drover/hooks",   0, 4095, "where pre-restore.d, post-restore.d and failed-restore.d are: this host's own programs around an arrival") \
+	X(worker,      hooks,         path,  "/etc/drover/hooks",   0, 4095, "where pre-restore.d, post-restore.d, failed-restore.d (around an arrival), pre-evacuate.d and post-evacuate.d are: this host's own programs") \
 	X(worker,      hook_timeout,  ms,    "10s",                 100, 300000, "one such program may take this long; pre-restore's time is frozen time") \
 	X(discovery,   mdns,          flag,  "yes",                 0, 1,    "advertise and browse over Avahi") \
 	X(transfer,    key,           path,  "/etc/drover/transfer_key", 0, 4095, "SSH private key of user drover") \

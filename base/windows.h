@@ -16,7 +16,7 @@
 	X(duration, "duration", ms,       "", 604800000, "how long it is open, at most 7d") \
 	X(end,      "end",      time,     "", 8,    "or the time of day when it ends, in the same time zone") \
 	X(reason,   "reason",   text,     "", 150,  "told with the cordon and the evacuation") \
-	X(on_stuck, "on-stuck", choice,   "stay cold", 0, "stay or cold: as of drover evacuate; what cannot move live stays, or is stopped, moved and started") \
+	X(on_stuck, "on-stuck", choice,   "stay cold stop", 0, "stay, cold or stop: as of drover evacuate, what becomes of what cannot move live") \
 	X(deadline, "deadline", ms,       "", 604800000, "the evacuation begins no more moves after this; at the end of the window it never does") \
 	X(parallel, "parallel", u64,      "", 32,   "moves at a time; 0 or none: as of drover evacuate") \
 	X(restore,  "restore",  choice,   "no yes", 0, "yes (as without it): at its end the hosts that are live get their guests back; no: they stay cordoned")

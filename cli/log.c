@@ -194,6 +194,21 @@ static int print_json(struct cli *cli, struct session *session, const struct msg
 	return 0;
 }
 
+/* Of an evacuation: what its hosts' hooks said. */
+static int print_plan_log(struct cli *cli, const struct msg_reply *reply)
+{
+	const struct msg_plan *plan = reply->plan;
+
+	if (cli->in.format == FORMAT_json)
+		return plan_print(cli, reply);
+	if (plan->log)
+		style_put(cli->out, plan->log);
+	else
+		fprintf(cli->err,
+			"drover: no hook has said anything; its moves have logs of their own\n");
+	return 0;
+}
+
 static int print_all(struct cli *cli, struct session *session, const char *only)
 {
 	auto_msg struct msg *msg = NULL;
@@ -204,6 +219,8 @@ static int print_all(struct cli *cli, struct session *session, const char *only)
 		return report_err(cli, "the coordinator cannot be asked", &err);
 	if (msg->reply->code || !msg->reply->jobs.n)
 		return reply_present(cli, msg->reply);
+	if (msg->reply->plan)
+		return print_plan_log(cli, msg->reply);
 	return cli->in.format == FORMAT_json
 		       ? print_json(cli, session, &msg->reply->jobs.v[0], only)
 		       : print_text(cli, session, &msg->reply->jobs.v[0], only);

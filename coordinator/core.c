@@ -319,8 +319,10 @@ static void begin_turn(struct core *c, struct moment now, struct effects *effect
 {
 	c->now = now;
 	c->effects = effects;
-	if (!c->started_wall_ms)
+	if (!c->started_wall_ms) {
 		c->started_wall_ms = now.wall_ms;
+		c->started_mono_ms = now.mono_ms;
+	}
 	core_pulse(c);
 }
 
@@ -390,6 +392,8 @@ static bool feed_message(struct core *c, const struct core_event *event)
 		core_welcome(c, node, msg->head.request);
 	if (msg->head.type == MSG_TYPE_answer && msg->answer->step == STEP_log) {
 		core_log_answer(c, node, msg->answer);
+	} else if (msg->head.type == MSG_TYPE_answer && msg->answer->step == STEP_hook) {
+		core_hook_answer(c, node, msg->answer);
 	} else if (msg->head.type == MSG_TYPE_answer) {
 		job = job_of(c, node, msg->answer->migration, &party);
 		if (job)

@@ -103,8 +103,9 @@ static void say_missing(struct drain *drain)
 
 void core_drain_begin(struct core *c, struct drain *drain)
 {
+	if (drain->state != DRAIN_preparing) /* else its deadline runs already */
+		drain->started_ms = c->now.wall_ms;
 	drain->state = DRAIN_running;
-	drain->started_ms = c->now.wall_ms;
 	drain->note[0] = '\0';
 	drain->dirty = true;
 	c->drains_due = true;
@@ -154,13 +155,16 @@ static int plan_and_begin(struct asked *a, struct drain *drain,
 {
 	bool agreed = a->body->yes && !a->body->dry_run;
 	bool later = a->body->at_ms > a->c->now.wall_ms;
+	bool hooks = drain_hooks_wanted(a->c, drain);
 
 	drain->at_ms = later ? a->body->at_ms : 0;
-	if (agreed && !later)
+	if (agreed && !later && !hooks)
 		prepare(a->c, drain);
 	place(a->c, drain);
 	say_missing(drain);
-	if (agreed && !later)
+	if (agreed && !later && hooks)
+		drain_hooks_begin(a->c, drain, false);
+	else if (agreed && !later)
 		core_drain_begin(a->c, drain);
 	drain->dirty = agreed;
 	if (agreed)
@@ -182,13 +186,19 @@ static void cordon_all(struct core *c, struct drain *drain)
 	for (size_t i = 0; i < drain->n_hosts; i++) {
 		struct node *node = nodes_find(&c->nodes, drain->hosts[i]);
 
-		if (!node->cordoned || (drain->reason[0] && !drain->keeps_cordon))
+		if (!node->cordoned || (drain->reason[0] && !window_is_user(drain->user)))
 			core_set_cordon(c, node, true,
 					drain->reason[0] ? drain->reason : "evacuated");
 		node->maintenance = true;
 		str_fmt(key, sizeof(key), "maintenance/%s", node->id);
 		effects_value(c->effects, key, "yes");
 	}
+}
+
+void core_drain_prepared(struct core *c, struct drain *drain)
+{
+	cordon_all(c, drain);
+	core_drain_begin(c, drain);
 }
 
 int core_ask_evacuate(struct asked *a, struct err *err)
@@ -393,8 +403,10 @@ void core_begin_planned(struct core *c, struct drain *drain)
 {
 	const struct drain *other = NULL;
 
-	for (size_t i = 0; i < drain->n_hosts && !other; i++)
+	for (size_t i = 0; i < drain->n_hosts && !other; i++) {
+		nodes_add(&c->nodes, drain->hosts[i]); /* it may have left the roster since */
 		other = core_drain_of_host(c, drain->hosts[i]);
+	}
 	if (other) {
 		drain->state = DRAIN_done;
 		drain->finished_ms = c->now.wall_ms;
@@ -408,6 +420,11 @@ void core_begin_planned(struct core *c, struct drain *drain)
 	drain->n_items = drain->n_rooms = 0;
 	if (str_eq(drain->kind, "evacuate")) {
 		drain_collect(c, drain);
+		if (drain_hooks_wanted(c, drain)) {
+			drain_place(c, drain);
+			drain_hooks_begin(c, drain, false);
+			return;
+		}
 		cordon_all(c, drain);
 	} else {
 		collect_guests(c, drain);
@@ -461,9 +478,9 @@ static int going_on(struct asked *a, struct drain **ret, struct err *err)
 		fail(err, ERR_nosuch, "no evacuation %s", given(a->body->job));
 		return err_fix(err, "drover jobs lists them");
 	}
-	if ((*ret)->state == DRAIN_planned)
+	if ((*ret)->state == DRAIN_planned || (*ret)->state == DRAIN_preparing)
 		return fail(err, ERR_refused, "%s %s has not begun yet", (*ret)->kind, (*ret)->id);
-	if ((*ret)->state == DRAIN_done || (*ret)->state == DRAIN_ending)
+	if ((*ret)->state >= DRAIN_ending)
 		return fail(err, ERR_refused, "%s %s is over: %s", (*ret)->kind, (*ret)->id,
 			    (*ret)->state == DRAIN_done ? (*ret)->note
 							: "what moves is being finished");
@@ -502,6 +519,14 @@ int core_cancel_drain(struct asked *a, struct drain *drain, struct err *err)
 		drain->finished_ms = a->c->now.wall_ms;
 		drain->dirty = true;
 		str_copy(drain->note, sizeof(drain->note), "canceled before its time");
+		core_show_drain(a->c, drain, &a->reply);
+		return 0;
+	}
+	if (drain->state == DRAIN_preparing || drain->state == DRAIN_telling) {
+		if (drain->state == DRAIN_preparing)
+			drain_unbegun(a->c, drain, "canceled");
+		else
+			drain_close(a->c, drain); /* waits for hooks only */
 		core_show_drain(a->c, drain, &a->reply);
 		return 0;
 	}

@@ -50,7 +50,7 @@ struct core {
 	struct fetches *fetches; /* core_log.c; NULL until the first */
 	uint64_t epoch;          /* of the last handover */
 	uint64_t event_seq;
-	uint64_t started_wall_ms;
+	uint64_t started_wall_ms, started_mono_ms;
 	uint64_t timer_ms;
 	char config_problem[256]; /* why the file on disk is not what is in force, "" = it is */
 	bool pace_due;            /* the number of hosts has changed */
@@ -151,6 +151,10 @@ void core_log_answer(struct core *c, const struct node *node, const struct msg_a
 void core_log_tick(struct core *c);
 uint64_t core_log_next(const struct core *c, uint64_t next_ms); /* the earlier of the two */
 void core_log_forget(struct core *c, uint64_t client);
+
+/* --- drain_hooks.c --- */
+
+void core_hook_answer(struct core *c, const struct node *node, const struct msg_answer *answer);
 
 /* --- core_requests.c --- */
 

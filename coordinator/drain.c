@@ -92,6 +92,8 @@ int drain_code(const struct drain *drain)
 	size_t whole = drain_count(drain, ITEM_moved) + drain_count(drain, ITEM_gone) +
 		       drain_count(drain, ITEM_stopped) + drain_count(drain, ITEM_started);
 
+	if (str_eq(drain->ended, "unbegun"))
+		return ERR_refused;
 	return whole == drain->n_items ? 0 : ERR_partly;
 }
 
@@ -167,6 +169,7 @@ void drain_view(const struct drain *drain, struct msg_plan *ret, struct drain_te
 		.rooms = {text->rooms, drain->n_rooms},
 		.eta_ms = drain->eta_ms,
 		.note = drain->note,
+		.log = drain->log[0] ? drain->log : NULL,
 		.skip = {text->skip, drain->n_skip},
 		.on_stuck = drain->stop   ? "stop"
 			    : drain->cold ? "cold"
@@ -195,6 +198,9 @@ void drain_job_view(const struct drain *drain, struct msg_job *ret, char buf[DRA
 		str_fmt(buf, DRAIN_PHASE_SIZE, "%zu moved, %zu %s / %zu",
 			drain_count(drain, ITEM_moved), stopped + started,
 			stopped ? "stopped" : "started", drain->n_items);
+	if (drain->state == DRAIN_preparing || drain->state == DRAIN_telling)
+		str_fmt(buf, DRAIN_PHASE_SIZE, "%s-evacuate hooks",
+			drain->state == DRAIN_telling ? "post" : "pre");
 	*ret = (struct msg_job){
 		.id = drain->id,
 		.kind = drain->kind,
@@ -289,6 +295,7 @@ static void replay_words(struct drain *drain, const struct msg_plan *plan)
 	str_copy(drain->user, sizeof(drain->user), plan->user);
 	str_copy(drain->ended, sizeof(drain->ended), plan->ended);
 	str_copy(drain->note, sizeof(drain->note), plan->note);
+	str_copy(drain->log, sizeof(drain->log), plan->log);
 }
 
 static void forget(struct drain *drain)

@@ -11,6 +11,9 @@
  *                                 ▼    │             ┌───────▶ ending ────┘
  *                                 paused ────────────┘   (what moves is finished)
  *
+ * An evacuation of hosts that have hooks (drain_hooks.c) is `preparing` before it runs, until their
+ * pre-evacuate has answered, and `telling` after its end, until their post-evacuate has.
+ *
  *   item:  waiting ──▶ moving ──▶ moved
  *             ▲          │──▶ held, lost       the move says so; a HELD one may still end otherwise
  *             └──────────┤                     once, for another target
@@ -41,7 +44,7 @@
 #define DRAIN_MOVES 5        /* in the cluster at a time, unless --parallel says */
 
 /* clang-format off */
-#define DRAIN_STATE_TABLE(X) X(planned) X(running) X(paused) X(ending) X(done)
+#define DRAIN_STATE_TABLE(X) X(planned) X(preparing) X(running) X(paused) X(ending) X(telling) X(done)
 #define ITEM_STATE_TABLE(X) X(waiting) X(moving) X(moved) X(stays) X(gone) X(held) X(lost) \
 	X(stopped) X(started)
 /* clang-format on */
@@ -108,12 +111,14 @@ struct drain {
 	uint64_t eta_ms;
 	double hottest, hottest_after, imbalance, imbalance_after; /* of a rebalance, plan.h */
 	char note[1024];
+	char log[8192]; /* what its hooks said */
 
 	/* volatile */
+	bool hooked[DRAIN_HOSTS_MAX];          /* whose hooks have answered, before or after it */
+	uint64_t hooks_since_ms, hooks_ask_ms; /* since when, and when they are asked again */
 	bool dirty;
-	bool keeps_cordon; /* a cordon that is there already keeps its reason */
-	uint64_t begun;    /* jobs, for their ids */
-	uint64_t look_ms;  /* when it is looked at again (monotonic) */
+	uint64_t begun;   /* jobs, for their ids */
+	uint64_t look_ms; /* when it is looked at again (monotonic) */
 };
 
 struct drain *drain_new(const char *id, const char *kind);
@@ -147,7 +152,8 @@ void drain_job_view(const struct drain *drain, struct msg_job *ret, char buf[DRA
 void drain_record(struct drain *drain, struct effects *effects);
 int drain_replay(struct drain *drain, const void *data, size_t len, struct err *err);
 
-/* What is told at its end: 0 when nothing is left, ERR_partly when something is. */
+/* What is told at its end: 0 when nothing is left, ERR_partly when something is, ERR_refused when
+ * it has not begun. */
 int drain_code(const struct drain *drain);
 
 #endif

@@ -80,6 +80,9 @@ void drain_emit(struct core *c, struct drain *drain, const char *kind, const cha
 struct drain *core_drain_find(struct core *c, const char *id);
 struct drain *core_drain_add(struct core *c, const char *id, const char *kind);
 
+/* False shortly after our start, while hosts and what they have are still to be heard of. */
+bool core_hosts_heard(const struct core *c);
+
 /* An id for a drain that nobody has asked for. */
 void core_own_id(struct core *c, char ret_id[ULID_SIZE]);
 
@@ -113,7 +116,25 @@ struct drain_item *drain_item_of(struct drain *drain, const struct job *job);
 /* An id for the next job of the drain. */
 void drain_next_id(struct core *c, struct drain *drain, char ret[ULID_SIZE]);
 
+/* --- drain_hooks.c --- */
+
+/* Whether it is an evacuation of hosts that have hooks; and the asking for them begins. */
+bool drain_hooks_wanted(const struct core *c, const struct drain *drain);
+void drain_hooks_begin(struct core *c, struct drain *drain, bool post);
+
+/* A look at one that is preparing or telling. */
+void drain_hooks_run(struct core *c, struct drain *drain);
+
+/* It does not begin, for this reason; its hosts are told so. */
+void drain_unbegun(struct core *c, struct drain *drain, const char *why);
+
+/* Its end, once everybody was told. drain_run.c */
+void drain_close(struct core *c, struct drain *drain);
+
 /* --- core_drain.c --- */
+
+/* Nothing keeps an evacuation from beginning any more. */
+void core_drain_prepared(struct core *c, struct drain *drain);
 
 void core_drain_begin(struct core *c, struct drain *drain);
 void core_drain_drop(struct core *c, struct drain *drain);

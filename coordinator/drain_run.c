@@ -12,8 +12,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LOOK_MS 1000          /* between looks at what waits */
-#define STUCK_MS 10000        /* no host can take it and nothing is under way that may free one */
+#define HEARD_MS 10000 /* after our start; hosts that are silent for longer are not waited for */
+#define LOOK_MS 1000   /* between looks at what waits */
+#define STUCK_MS 10000 /* no host can take it and nothing is under way that may free one */
 #define NO_TARGET_TRIES_MAX 8 /* rankings in vain a turn */
 
 struct drain *core_drain_find(struct core *c, const char *id)
@@ -29,6 +30,21 @@ struct drain *core_drain_add(struct core *c, const char *id, const char *kind)
 	c->drains = mem_grow(c->drains, c->n_drains + 1, sizeof(struct drain *));
 	c->drains[c->n_drains] = drain_new(id, kind);
 	return c->drains[c->n_drains++];
+}
+
+/* Hosts that are emptied together are to be known together, so that none is the other's target. */
+bool core_hosts_heard(const struct core *c)
+{
+	if (c->now.mono_ms >= c->started_mono_ms + HEARD_MS)
+		return true;
+	for (size_t i = 0; i < c->nodes.n; i++) {
+		const struct node *node = c->nodes.v[i];
+
+		if (node->enrolled &&
+		    (node->state == NODE_unknown || (node->state == NODE_up && !node->caps)))
+			return false;
+	}
+	return c->now.mono_ms > c->started_mono_ms; /* the roster comes first */
 }
 
 /* The core has no source of chance; its term and a count are unique enough. */
@@ -451,14 +467,22 @@ static void begin_moves(struct core *c, struct drain *drain)
 
 /* --- the end --- */
 
-static void finish(struct core *c, struct drain *drain)
+void drain_close(struct core *c, struct drain *drain)
 {
 	drain->state = DRAIN_done;
 	drain->finished_ms = c->now.wall_ms;
 	drain->dirty = true;
-	drain_sum_up(drain);
 	drain_emit(c, drain, "drain.end", drain->note);
 	core_end_drain_followers(c, drain);
+}
+
+static void finish(struct core *c, struct drain *drain)
+{
+	drain_sum_up(drain);
+	if (drain_hooks_wanted(c, drain))
+		drain_hooks_begin(c, drain, true);
+	else
+		drain_close(c, drain);
 }
 
 void drain_end(struct core *c, struct drain *drain, const char *why, bool also_moving)
@@ -504,6 +528,10 @@ static bool has_newcomers(struct core *c, struct drain *drain)
 
 static void run_one(struct core *c, struct drain *drain)
 {
+	if (drain->state == DRAIN_preparing || drain->state == DRAIN_telling) {
+		drain_hooks_run(c, drain);
+		return;
+	}
 	for (size_t i = 0; i < drain->n_items; i++)
 		if (drain->items[i].state == ITEM_moving || drain->items[i].state == ITEM_held ||
 		    drain->items[i].state == ITEM_stopped)
@@ -523,7 +551,8 @@ void drains_run(struct core *c)
 	for (size_t i = 0; i < c->n_drains; i++) {
 		struct drain *drain = c->drains[i];
 
-		if (drain->state == DRAIN_planned && c->now.wall_ms >= drain->at_ms)
+		if (drain->state == DRAIN_planned && c->now.wall_ms >= drain->at_ms &&
+		    core_hosts_heard(c))
 			core_begin_planned(c, drain);
 		if (drain->state != DRAIN_done && drain->state != DRAIN_planned &&
 		    (c->drains_due || c->now.mono_ms >= drain->look_ms)) {

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define LOOK_MS 1000
-#define HEARD_MS 10000 /* after our start: hosts that are silent for longer are not waited for */
 #define SPAN_MS 691200000ull /* longer than any window */
 #define WRONG_MS 86400000ull /* a mark this far ahead was made by a clock that was wrong */
 #define JUMP_MS 10800000ull  /* clocks are set by less, as summer comes and goes */
@@ -179,22 +178,6 @@ void windows_replay(struct windows *w, const char *key, const char *text)
 
 /* --- whose turn it is --- */
 
-/* Shortly after our start hosts and their labels are still to be heard of: those of a window are
- * emptied together, so that none is the other's target. */
-static bool are_heard(const struct core *c)
-{
-	if (c->now.mono_ms >= c->windows.since_ms + HEARD_MS)
-		return true;
-	for (size_t i = 0; i < c->nodes.n; i++) {
-		const struct node *node = c->nodes.v[i];
-
-		if (node->enrolled &&
-		    (node->state == NODE_unknown || (node->state == NODE_up && !node->caps)))
-			return false;
-	}
-	return true;
-}
-
 static bool wants(const struct window *window, const struct node *node)
 {
 	const char *label = window->says->text[WINDOW_label];
@@ -216,12 +199,10 @@ static struct drain *drain_make(struct core *c, const char *kind, const char *wi
 	core_own_id(c, id);
 	drain = core_drain_add(c, id, kind);
 	str_fmt(drain->user, sizeof(drain->user), USER "%s", window);
-	drain->keeps_cordon = true;
 	return drain;
 }
 
-/* Of a user, or of a cordon's reason. */
-static bool by_a_window(const char *text)
+bool window_is_user(const char *text)
 {
 	return str_starts(text, USER);
 }
@@ -261,7 +242,7 @@ static struct window_mark *take_turn(struct core *c, const struct window *window
 	    (mark && mark->state == MARK_open))
 		return NULL;
 	other = core_drain_of_host(c, node->id);
-	if (other && by_a_window(other->user))
+	if (other && window_is_user(other->user))
 		return NULL; /* it ends first */
 	mark = mark_at(&c->windows, name, node->id);
 	mark->start_ms = window->start_ms;
@@ -310,7 +291,8 @@ static void open_window(struct core *c, const struct window *window)
 		return;
 	str_fmt(drain->reason, sizeof(drain->reason), USER "%s%s%s", says->name,
 		*reason ? ": " : "", reason);
-	drain->cold = str_eq(text_of(says, WINDOW_on_stuck), "cold");
+	drain->stop = str_eq(text_of(says, WINDOW_on_stuck), "stop");
+	drain->cold = drain->stop || str_eq(text_of(says, WINDOW_on_stuck), "cold");
 	drain->parallel = number_of(says, WINDOW_parallel);
 	drain->deadline_ms = least(window->deadline_ms, window->end_ms - c->now.wall_ms);
 	core_begin_planned(c, drain);
@@ -326,7 +308,7 @@ static bool has_later(const struct core *c, const struct window_mark *mark)
 	for (size_t i = 0; i < c->n_drains; i++) {
 		const struct drain *drain = c->drains[i];
 
-		if (later && !by_a_window(drain->user) && drain->state != DRAIN_planned &&
+		if (later && !window_is_user(drain->user) && drain->state != DRAIN_planned &&
 		    !str_eq(drain->kind, "rebalance") && drain_has_host(drain, mark->host))
 			return true;
 		later |= str_eq(drain->id, mark->drain);
@@ -343,7 +325,7 @@ static const char *stays_so(struct core *c, const struct window_mark *mark, cons
 		return "the host is not in the roster any more";
 	if (!node->cordoned || !node->maintenance)
 		return "somebody has restored or uncordoned the host meanwhile";
-	if (!by_a_window(node->cordon_reason))
+	if (!window_is_user(node->cordon_reason))
 		return "somebody has cordoned the host meanwhile";
 	if (has_other(c, mark->window, mark->host, c->now.wall_ms))
 		return "another window is open there";
@@ -404,9 +386,7 @@ void windows_tick(struct core *c)
 
 	if (!w->n && !w->n_marks)
 		return;
-	if (!w->since_ms)
-		w->since_ms = c->now.mono_ms;
-	if (c->now.mono_ms < w->look_ms || !are_heard(c))
+	if (c->now.mono_ms < w->look_ms || !core_hosts_heard(c))
 		return;
 	w->look_ms = c->now.mono_ms + LOOK_MS;
 	for (size_t i = 0; i < w->n; i++) {

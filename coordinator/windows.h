@@ -47,7 +47,7 @@ struct windows {
 	size_t n;
 	struct window_mark *marks;
 	size_t n_marks;
-	uint64_t since_ms, look_ms; /* monotonic: first and next look */
+	uint64_t look_ms; /* next look, monotonic */
 };
 
 struct core;
@@ -55,6 +55,9 @@ struct core;
 /* Takes the sections of options (NULL: none); marks stay. */
 void windows_configure(struct windows *windows, const struct options *options);
 void windows_done(struct windows *windows);
+
+/* Whether a drain's user, or a cordon's reason, is a window. */
+bool window_is_user(const char *text);
 
 /* The occurrence that is open at this time, or the next. */
 void window_find(struct window *window, uint64_t wall_ms);

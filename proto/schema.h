@@ -41,7 +41,8 @@
 	X(report,  13, "ST") /* what the journal says of this migration; changes nothing */ \
 	X(log,     14, "ST") /* the tail of the dump or restore log */ \
 	X(force,   15, "ST") /* an operator says that the other host is off: this side has it */ \
-	X(stop,    16, "S")  /* STOPPED: it is stopped where it is, and goes nowhere; abort starts it */
+	X(stop,    16, "S")  /* STOPPED: it is stopped where it is, and goes nowhere; abort starts it */ \
+	X(hook,    17, "S")  /* a host that is evacuated runs its programs: migration is the evacuation */
 
 /* One value for one network address or route is text: "10.0.0.2/24", "default via 10.0.0.1". */
 #define MSG_net(F) \
@@ -228,7 +229,8 @@
 	F(strs,41, allow_lower, 32, 255) \
 	F(flag,42, allow_hooks) \
 	F(flag,43, allow_criu_config) \
-	F(str, 47, allow_privileged, 3) /* yes, no; empty: a worker that does not tell its policy */
+	F(str, 47, allow_privileged, 3) /* yes, no; empty: a worker that does not tell its policy */ \
+	F(flag,48, evacuate_hooks)     /* it takes the step hook */
 
 #define MSG_ask(F) \
 	F(str,  1, migration, 26) \
@@ -263,7 +265,11 @@
 	F(str, 36, mode, 15)           /* live (also when absent), cold: stopped, moved, started; \
 	                                  ladder, in a job's working set: may become cold */ \
 	F(str, 37, group, 26)          /* moves as one with others: the group's id, */ \
-	F(u64, 38, group_size)         /* … and how many they are */
+	F(u64, 38, group_size)         /* … and how many they are */ \
+	F(str, 39, event, 15)          /* hook: pre-evacuate or post-evacuate; reason and operator too, */ \
+	F(str, 40, outcome, 15)        /* … after it EMPTY, PARTLY or NOT_BEGUN, */ \
+	F(u64, 41, moved)              /* … and how many have left */ \
+	F(u64, 42, left)
 
 #define MSG_ack(F) \
 	F(str, 1, migration, 26) \
@@ -326,7 +332,8 @@
 	F(bin, 17, cpuinfo, 65536) \
 	F(u64, 18, log_offset)         /* of the piece in log, when a log was asked for */ \
 	F(u64, 19, log_total)          /* length of the whole */ \
-	F(str, 20, log_name, 31)
+	F(str, 20, log_name, 31) \
+	F(str, 21, event, 15)          /* hook: which one log and code are of */
 
 #define MSG_cancel(F) \
 	F(str, 1, migration, 26) \

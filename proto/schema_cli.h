@@ -242,7 +242,7 @@
 	F(strs, 3, hosts, 64, 63)      /* emptied, or brought home to */ \
 	F(str,  4, reason, 255) \
 	F(str,  5, user, 63) \
-	F(str,  6, state, 15)          /* planned running paused ending done */ \
+	F(str,  6, state, 15)          /* planned preparing running paused ending telling done */ \
 	F(u64,  7, started_ms) \
 	F(u64,  8, finished_ms) \
 	F(u64,  9, deadline_ms)        /* from its start; 0 = none */ \
@@ -252,9 +252,10 @@
 	F(u64, 13, eta_ms)             /* the whole of it, as predicted */ \
 	F(str, 14, note, 1023)         /* what is missing; how it ended */ \
 	F(strs,15, skip, 16, 31) \
-	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline */ \
+	F(str, 16, ended, 15)          /* why it dispatches no more: cancel deadline unbegun */ \
 	F(u64, 17, at_ms)              /* wall clock when it is to begin; 0 = at once */ \
-	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold stop */
+	F(str, 20, on_stuck, 15)       /* what cannot move live: stay cold stop */ \
+	F(str, 21, log, 8191)          /* what its hooks said */
 
 /* A maintenance window of the configuration: the occurrence that is open, or the next. */
 #define MSG_window_host(F) \

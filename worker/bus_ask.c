@@ -146,6 +146,8 @@ static int texts(const struct msg_ask *ask, struct wire_ask *to, struct err *err
 		    {to->peer_address, sizeof(to->peer_address), ask->peer_address, "peer_address"},
 		    {to->reason, sizeof(to->reason), ask->reason, "reason"},
 		    {to->group, sizeof(to->group), ask->group, "group"},
+		    {to->event, sizeof(to->event), ask->event, "event"},
+		    {to->outcome, sizeof(to->outcome), ask->outcome, "outcome"},
 		    {
 			    to->operator,
 			    sizeof(to->operator),
@@ -176,6 +178,8 @@ int bus_ask(const struct msg_ask *ask, const char *request, struct wire_ask *to,
 	to->tree_bytes = ask->tree_bytes;
 	to->rounds = ask->rounds;
 	to->offset = ask->offset;
+	to->moved = ask->moved;
+	to->left = ask->left;
 	to->group_size = ask->group_size < UINT32_MAX ? (uint32_t)ask->group_size : UINT32_MAX;
 	to->peer_port = (uint32_t)ask->peer_port;
 	to->cold = str_eq(ask->mode, "cold");

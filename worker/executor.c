@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "runtime/tasks.h"
 #include "worker/dirs.h"
+#include "worker/drain_hooks.h"
 #include "worker/logs.h"
 #include "worker/reload.h"
 
@@ -235,17 +236,23 @@ static bool on_bus(struct executor *x)
 	} else if (in.head.kind == WIRE_PACE && n == sizeof(in.pace)) {
 		on_pace(x, &in.pace);
 	} else if (in.head.kind == WIRE_ASK && n == sizeof(in.ask)) {
-		char *texts[] = {in.ask.migration, in.ask.request, in.ask.container, in.ask.source,
-				 in.ask.target, in.ask.runtime, in.ask.bundle, in.ask.peer_address,
-				 in.ask.reason, in.ask.operator, in.ask.group };
-		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE, 32,
-				  WIRE_PATH, 64,        256,       NAME_SIZE, ULID_SIZE};
+		char *texts[] = {in.ask.migration, in.ask.request,
+				 in.ask.container, in.ask.source,
+				 in.ask.target,    in.ask.runtime,
+				 in.ask.bundle,    in.ask.peer_address,
+				 in.ask.reason,    in.ask.operator, in.ask.group,
+				 in.ask.event,     in.ask.outcome};
+		size_t sizes[] = {ULID_SIZE, ULID_SIZE, NAME_SIZE, NAME_SIZE, NAME_SIZE,
+				  32,        WIRE_PATH, 64,        256,       NAME_SIZE,
+				  ULID_SIZE, 16,        16};
 
 		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 			texts[i][sizes[i] - 1] = '\0';
 		end_texts(&in.ask);
 		if (in.ask.step == STEP_log)
 			logs_ask(x, &in.ask);
+		else if (in.ask.step == STEP_hook)
+			drain_hooks_ask(x, &in.ask);
 		else if (in.ask.step < STEP_COUNT && in.ask.proof_len <= sizeof(in.ask.proof) &&
 			 in.ask.cpuinfo_len <= sizeof(in.ask.cpuinfo) &&
 			 in.ask.ticket_len <= sizeof(in.ask.ticket))
@@ -283,6 +290,8 @@ static int next_timeout(const struct executor *x, uint64_t now_ms)
 
 	if (x->next_caps_ms < at && quiet(x))
 		at = x->next_caps_ms;
+	if (drain_hooks_deadline_ms(x) < at)
+		at = drain_hooks_deadline_ms(x);
 
 	for (struct mig *m = x->migs; m; m = m->next) {
 		uint64_t child = m->child ? run_deadline_ms(m->child) : UINT64_MAX;
@@ -331,6 +340,8 @@ static size_t gather(struct executor *x, struct pollfd *fds, struct mig **owners
 	n = add_fd(fds, owners, n, signals, NULL);
 	n = add_fd(fds, owners, n, x->watch, NULL);
 	n = add_fd(fds, owners, n, trash_fd(x->trash), NULL);
+	for (size_t i = 0; i < DRAIN_HOOKS; i++)
+		n = add_fd(fds, owners, n, drain_hooks_fd(x, i), NULL);
 	for (struct mig *m = x->migs; m; m = m->next) {
 		enum handover_act act = mig_act(m);
 
@@ -404,6 +415,7 @@ static void loop(struct executor *x, int signals)
 			return;
 		}
 		trash_turn(x->trash, clock_mono_ms());
+		drain_hooks_turn(x);
 		on_timers(x, clock_mono_ms());
 	}
 }

@@ -91,6 +91,7 @@ struct executor {
 	const struct options *options;
 	struct options *reloaded; /* the same, for worker/reload.h */
 	const struct options_loader *loader;
+	struct drain_hooks *drain_hooks; /* worker/drain_hooks.h; NULL until the first */
 	char config_problem[256]; /* why the file on disk is not what is in force, "" = it is */
 	int bus;
 	struct journal *journal;

@@ -164,6 +164,7 @@ static void caps_config(struct executor *x, struct scratch **scratch, struct msg
 						     options_str(x->options, OPT_worker_storage));
 		caps->allow_lower.n = 1;
 	}
+	caps->evacuate_hooks = true;
 	caps->allow_hooks = options_flag(x->options, OPT_worker_allow_hooks);
 	caps->allow_criu_config = options_flag(x->options, OPT_worker_allow_criu_config);
 	caps->allow_privileged =

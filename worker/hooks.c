@@ -74,16 +74,46 @@ static void mac_of(const struct net_state *net, char buf[NET_TEXT])
 	str_fmt(buf, NET_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
+int hooks_next(const struct executor *x, const char *event, char last[NAME_SIZE],
+	       char ret_path[PATH_MAX], struct err *err)
+{
+	char dir[PATH_MAX], name[NAME_SIZE];
+	int rc;
+
+	ret_path[0] = '\0';
+	str_fmt(dir, sizeof(dir), "%.3900s/%s.d", options_str(x->options, OPT_worker_hooks), event);
+	rc = next_name(dir, last, name, err);
+	if (rc <= 0)
+		return rc;
+	str_copy(last, NAME_SIZE, name);
+	str_fmt(ret_path, PATH_MAX, "%.4000s/%s", dir, name);
+	rc = may_run(ret_path, err);
+	return rc ? rc : 1;
+}
+
+int hooks_start(struct executor *x, struct run_argv *argv, struct run_argv *env, struct run **ret,
+		struct err *err)
+{
+	struct run_spec spec = {.cgroup = RUN_CGROUP,
+				.stdout_max = OUTPUT_MAX,
+				.new_session = true,
+				.timeout_ms = options_u64(x->options, OPT_worker_hook_timeout)};
+
+	argv_add(env, "PATH=" RUN_PATH);
+	argv_add(env, "LANG=C.UTF-8");
+	if (env->bad)
+		return fail(err, ERR_invalid, "the hook's environment is too large");
+	spec.argv = (const char *const *)argv->v;
+	spec.env = (const char *const *)env->v;
+	return run_start(&spec, clock_mono_ms(), ret, err);
+}
+
 static int start(struct executor *x, struct mig *m, enum hook_event event, const char *path,
 		 struct err *err)
 {
 	const struct net_state *net = &m->row.net;
 	bool named = net->kind == NET_NAMED;
 	auto_argv struct run_argv argv = {0}, env = {0};
-	struct run_spec spec = {.cgroup = RUN_CGROUP,
-				.stdout_max = OUTPUT_MAX,
-				.new_session = true,
-				.timeout_ms = options_u64(x->options, OPT_worker_hook_timeout)};
 	char ip[NET_TEXT] = "", mac[NET_TEXT] = "";
 
 	if (named && net->n_addrs)
@@ -96,8 +126,6 @@ static int start(struct executor *x, struct mig *m, enum hook_event event, const
 	argv_add(&argv, m->row.container);
 	argv_add(&argv, m->row.peer);
 	argv_add(&argv, x->self);
-	argv_add(&env, "PATH=" RUN_PATH);
-	argv_add(&env, "LANG=C.UTF-8");
 	argv_addf(&env, "DROVER_EVENT=%s", names[event]);
 	argv_addf(&env, "DROVER_CONTAINER=%s", m->row.container);
 	argv_addf(&env, "DROVER_SOURCE=%s", m->row.peer);
@@ -110,11 +138,7 @@ static int start(struct executor *x, struct mig *m, enum hook_event event, const
 		  event == HOOK_post_restore     ? "MOVED"
 		  : event == HOOK_failed_restore ? "STAYED"
 						 : "");
-	if (env.bad)
-		return fail(err, ERR_invalid, "the hook's environment is too large");
-	spec.argv = (const char *const *)argv.v;
-	spec.env = (const char *const *)env.v;
-	return run_start(&spec, clock_mono_ms(), &m->child, err);
+	return hooks_start(x, &argv, &env, &m->child, err);
 }
 
 /* What the later hooks meet is told and passed over. */
@@ -129,24 +153,17 @@ static int pass_over(const struct mig *m, enum hook_event event, struct err *err
 /* Starts the next program; 0 none is left, 1 it runs, -ERR. */
 static int run_next(struct executor *x, struct mig *m, enum hook_event event, struct err *err)
 {
-	char dir[PATH_MAX], path[PATH_MAX + NAME_SIZE + 1], name[NAME_SIZE];
+	char path[PATH_MAX];
 	int rc;
 
-	str_fmt(dir, sizeof(dir), "%s/%s.d", options_str(x->options, OPT_worker_hooks),
-		names[event]);
 	for (;;) {
-		rc = next_name(dir, m->hook_last, name, err);
-		if (rc <= 0)
-			return rc < 0 ? pass_over(m, event, err) : 0;
-		str_copy(m->hook_last, sizeof(m->hook_last), name);
-		str_fmt(path, sizeof(path), "%s/%s", dir, name);
-		rc = may_run(path, err);
+		rc = hooks_next(x, names[event], m->hook_last, path, err);
 		if (!rc)
-			rc = start(x, m, event, path, err);
-		if (!rc)
+			return 0;
+		if (rc == 1 && !start(x, m, event, path, err))
 			return 1;
 		rc = pass_over(m, event, err);
-		if (rc)
+		if (rc || !*path)
 			return rc;
 	}
 }

@@ -22,4 +22,12 @@ enum hook_event { HOOK_pre_restore, HOOK_post_restore, HOOK_failed_restore };
 int hooks_begin(struct executor *x, struct mig *m, enum hook_event event, struct err *err);
 int hooks_step(struct executor *x, struct mig *m, enum hook_event event, struct err *err);
 
+/* What those and the hooks of an evacuation (worker/drain_hooks.h) share: the program of an event
+ * that follows `last`, which becomes its name; 1 with its path, 0 none is left, -ERR_denied: it may
+ * not be run, or with an empty path none of them may. And its start. */
+int hooks_next(const struct executor *x, const char *event, char last[NAME_SIZE],
+	       char ret_path[PATH_MAX], struct err *err);
+int hooks_start(struct executor *x, struct run_argv *argv, struct run_argv *env, struct run **ret,
+		struct err *err);
+
 #endif

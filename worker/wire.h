@@ -73,12 +73,14 @@ struct wire_ask {
 	char peer_address[64];
 	char reason[256];
 	char operator[NAME_SIZE];
-	char group[ULID_SIZE]; /* "": it moves alone */
+	char group[ULID_SIZE];       /* "": it moves alone */
+	char event[16], outcome[16]; /* STEP_hook */
 	uint32_t group_size;
 	uint32_t step;
 	uint32_t peer_port;
 	uint64_t attempt, epoch, term, deadline_ms;
 	uint64_t rss_bytes, tree_bytes, rounds, offset;
+	uint64_t moved, left; /* STEP_hook */
 	uint8_t ticket[64], digest[32], proof[128];
 	uint32_t ticket_len, digest_len, proof_len;
 	uint8_t has_net;

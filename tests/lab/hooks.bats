@@ -7,15 +7,15 @@
 # shellcheck source=tests/lab/common.sh
 . "$BATS_TEST_DIRNAME/common.sh"
 
-# hook EVENT NAME: on beta, its text from stdin.
+# hook EVENT NAME [HOST]: on beta, its text from stdin.
 hook() {
 	# shellcheck disable=SC2016 # expanded there
-	lab exec beta sh -c 'mkdir -p "/etc/drover/hooks/$1.d" &&
+	lab exec "${3:-beta}" sh -c 'mkdir -p "/etc/drover/hooks/$1.d" &&
 		cat >"/etc/drover/hooks/$1.d/$2" && chmod 755 "/etc/drover/hooks/$1.d/$2"' hook "$1" "$2"
 }
 
 # On the host's own storage: what a hook wrote there, in order.
-wrote() { lab exec beta cat /var/log/drover/hooks 2>/dev/null; }
+wrote() { lab exec "${1:-beta}" cat /var/log/drover/hooks 2>/dev/null; }
 wrote_it() { wrote | grep -q "$1"; }
 
 # migrate ARG…: exit code in $code, the job in $job.
@@ -52,7 +52,9 @@ teardown_file() { lab down; }
 
 setup() {
 	local ip
-	lab exec beta sh -c 'rm -rf /etc/drover/hooks /var/log/drover/hooks'
+	for host in alpha beta; do
+		lab exec "$host" sh -c 'rm -rf /etc/drover/hooks /var/log/drover/hooks'
+	done
 	ip=$(lab ct alpha web --mb 8)
 	soon 10 eval 'drover ps -o plain | grep -q "^web"'
 	report=$BATS_TEST_TMPDIR/report
@@ -122,6 +124,34 @@ true'
 	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
 }
 
+@test "an evacuation: its host's hooks before and after; one that says no is the end of it" {
+	local id
+	hook pre-evacuate 10-balancer alpha <<<'#!/bin/sh
+echo "before $* $DROVER_HOST $DROVER_REASON $DROVER_CONTAINERS" >>/var/log/drover/hooks
+echo "taken off the balancer"'
+	hook pre-evacuate 20-quorum alpha <<<'#!/bin/sh
+echo "no quorum" >&2; exit 7'
+	hook post-evacuate 10-tell alpha <<<'#!/bin/sh
+echo "after $* $DROVER_OUTCOME $DROVER_MOVED/$DROVER_LEFT" >>/var/log/drover/hooks; exit 1'
+	code=0
+	drover evacuate alpha -m "new disk" -y &>"$BATS_TEST_TMPDIR/errors" || code=$?
+	[ "$code" = 3 ]
+	grep -q "not begun: alpha: the pre-evacuate hook 20-quorum.*no quorum" "$BATS_TEST_TMPDIR/errors"
+	[ "$(drover hosts --json | jq '.[] | select(.id == "alpha") | .cordoned // false')" = false ]
+	[ "$(wrote alpha | tail -n 1)" = "after post-evacuate alpha NOT_BEGUN 0/1" ]
+	lab exec alpha rm /etc/drover/hooks/pre-evacuate.d/20-quorum
+	drover evacuate alpha -m "new disk" -y
+	[ "$(wrote alpha | tail -n 2)" = "before pre-evacuate alpha alpha new disk 1
+after post-evacuate alpha EMPTY 1/0" ]
+	id=$(drover history --json | jq -r '[.[] | select(.kind == "evacuate")][0].id')
+	drover job "$id" --log | tee "$BATS_TEST_TMPDIR/errors"
+	grep -q "taken off the balancer" "$BATS_TEST_TMPDIR/errors"
+	grep -q "post-evacuate hook 10-tell: failed" "$BATS_TEST_TMPDIR/errors"
+	drover restore alpha -y
+	code=0
+	client_exact
+}
+
 # reload HOST WHAT: its drover.conf is what it was at first, with the lines from stdin behind it.
 reload() {
 	# shellcheck disable=SC2016 # expanded there
@@ -139,7 +169,8 @@ reload() {
 	lab start ctl coordinator
 	soon 60 drained restore 1
 	drained evacuate 1
-	[ "$(drover history --json | jq -c '[.[] | select(.kind != "migrate")] | map([.kind, .phase])')" = \
+	[ "$(drover history --json | jq -c '[.[] | select(.kind != "migrate" and
+		(.user | startswith("window ")))] | map([.kind, .phase])')" = \
 		'[["restore","1 of 1 moved"],["evacuate","1 of 1 moved"]]' ]
 	[ "$(lab exec alpha runc state web | jq -r .status)" = running ]
 	client_exact

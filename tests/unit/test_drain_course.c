@@ -114,6 +114,28 @@ static void one_begins_at_its_time(void **state)
 	end(&f);
 }
 
+static void one_whose_time_comes_while_nobody_leads_begins_late(void **state)
+{
+	const char *v[] = {"alpha"};
+	struct fleet f;
+
+	(void)state;
+	start(&f, 3);
+	ask(&f, (struct msg_request){.command = "evacuate",
+				     .hosts = {v, 1},
+				     .yes = true,
+				     .at_ms = f.now.wall_ms + 60000});
+	f.now.wall_ms += 100000;
+	f.now.mono_ms += 100000;
+	restart(&f, 2);
+	run(&f, 60000);
+	assert_int_equal(guests_on(&f, 0), 0);
+	ask(&f, (struct msg_request){.command = "job", .job = "0001AB"});
+	assert_string_equal(f.last->reply->plan->note, "alpha is empty");
+	assert_int_equal(f.last->reply->plan->items.n, 3);
+	end(&f);
+}
+
 static void guests_come_home_unless_they_moved_on(void **state)
 {
 	const char *v[] = {"alpha"};
@@ -198,6 +220,7 @@ int main(void)
 		cmocka_unit_test(the_coordinator_goes_on_where_it_was),
 		cmocka_unit_test(pause_resume_cancel),
 		cmocka_unit_test(the_deadline_stops_the_queue_and_no_container),
+		cmocka_unit_test(one_whose_time_comes_while_nobody_leads_begins_late),
 		cmocka_unit_test(guests_come_home_unless_they_moved_on),
 		cmocka_unit_test(a_saved_plan_is_applied_while_it_holds),
 		cmocka_unit_test(one_begins_at_its_time),

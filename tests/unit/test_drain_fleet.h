@@ -60,6 +60,10 @@ struct fleet {
 	struct msg *last; /* final reply */
 	unsigned ids, delay_ms;
 	struct options *options;
+	bool hooks[HOSTS], mute; /* of evacuations; mute: they are not answered */
+	int fails;               /* the host whose pre-evacuate fails, -1 = none */
+	unsigned pre[HOSTS], post[HOSTS];
+	char outcome[16];
 	int refuses; /* the host whose arm fails, -1 = none */
 	int own;     /* the host that the coordinator runs on, -1 = none */
 	unsigned out[HOSTS], in[HOSTS], all, most_out, most_in, most_all;
@@ -130,6 +134,7 @@ static void tell_caps(struct fleet *f, int host)
 				.criu_version = 40201,
 				.runtimes = {&runc, 1},
 				.cgroup_version = 2,
+				.evacuate_hooks = f->hooks[host],
 				.containers = {v, 0}};
 
 	for (size_t i = 0; i < f->n_guests; i++)
@@ -202,6 +207,7 @@ static void start_with(struct fleet *f, size_t guests, struct options *options)
 	*f = (struct fleet){.options = options,
 			    .now = {1000000, 1700000000000},
 			    .refuses = -1,
+			    .fails = -1,
 			    .own = -1,
 			    .n_guests = guests};
 	for (size_t i = 0; i < guests; i++) {
@@ -270,6 +276,25 @@ static void count_traffic(struct fleet *f, const struct msg_ask *ask, bool sourc
 		f->in[to]--;
 		f->all--;
 	}
+}
+
+static void answer_hook(struct fleet *f, int host, const struct msg_ask *ask)
+{
+	bool post = str_eq(ask->event, "post-evacuate");
+	struct msg_answer a = {.migration = ask->migration,
+			       .step = ask->step,
+			       .event = ask->event,
+			       .log = "--- hook said"};
+
+	(post ? f->post : f->pre)[host]++;
+	if (post)
+		str_copy(f->outcome, sizeof(f->outcome), ask->outcome);
+	if (!post && host == f->fails) {
+		a.code = ERR_child;
+		a.error = "the pre-evacuate hook 10-lb: exit 7: scripted";
+	}
+	if (f->up[host] && !f->mute)
+		say(f, host, MSG_TYPE_answer, &a);
 }
 
 static void answer(struct fleet *f, int host, const struct msg_ask *ask)
@@ -347,7 +372,10 @@ static void run(struct fleet *f, uint64_t ms)
 			f->n_asks--;
 			memmove(f->asks, f->asks + 1, f->n_asks * sizeof(*f->asks));
 			memmove(f->ask_host, f->ask_host + 1, f->n_asks * sizeof(*f->ask_host));
-			answer(f, host, msg->ask);
+			if (msg->ask->step == STEP_hook)
+				answer_hook(f, host, msg->ask);
+			else
+				answer(f, host, msg->ask);
 			msg_free(&msg);
 		}
 		f->now.mono_ms += 100;

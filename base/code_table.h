@@ -52,6 +52,12 @@
 	  "start it with stdio on /dev/null or pipes", \
 	  "web has a terminal as its stdio", \
 	  "The other end of the terminal belongs to a process outside of the container and cannot follow.") \
+	X(terminal, "E-TERMINAL", check, ct, move, "tty", \
+	  "its config.json asks for a terminal, so it cannot be started again", \
+	  "set process.terminal to false in its config.json and start it anew", \
+	  "config.json of web asks for a terminal", \
+	  "The runtime hands the terminal's other end to whoever starts the container, and that one has to keep it for as long " \
+	  "as the container runs. drover is not there for that: a stop, or a cold move, would be its end.") \
 	X(ext_unix, "E-EXT-UNIX", check, ct, live, "unix", \
 	  "a unix socket leads out of the container", \
 	  "close its unix sockets to the outside first", \

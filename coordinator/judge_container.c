@@ -65,7 +65,9 @@ static void check_open(const struct judge *j)
 		     given(ct->id));
 	if (ct->io_uring)
 		refuse(j, io_uring, "a process of %s has an io_uring open", given(ct->id));
-	if (ct->tty)
+	if (ct->terminal)
+		refuse(j, terminal, "config.json of %s asks for a terminal", given(ct->id));
+	else if (ct->tty)
 		refuse(j, tty, "%s has a terminal as its stdio", given(ct->id));
 	if (ct->external_unix)
 		refuse(j, ext_unix, "%s is connected to a unix socket outside of it%s%s",

@@ -79,8 +79,8 @@ static bool bars_cold(const struct score_query *query, const struct node *target
 	if (first)
 		str_fmt(ret_why, size, "it may not move cold: %s: %s", first->row->code,
 			given(first->why));
-	else if (query->container->tty)
-		str_fmt(ret_why, size, "it may not move cold: it has a terminal");
+	else if (query->container->terminal) /* whatever was skipped */
+		str_fmt(ret_why, size, "it may not move cold: %s", code_row(CODE_terminal)->says);
 	else if (ret->frozen_ms > may_ms)
 		str_fmt(ret_why, size, "a cold move would take about %s",
 			str_human_ms(would, ret->frozen_ms));

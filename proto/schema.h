@@ -127,7 +127,8 @@
 	F(u64, 43, dirty_bytes_s)      /* how fast it changes its memory, from pages read twice */ \
 	F(flag,44, dirty_known) \
 	F(flag,45, netns_tied)         /* all others in its network namespace are running containers \
-	                                  here that name it by the same path, as it does */
+	                                  here that name it by the same path, as it does */ \
+	F(flag,46, terminal)           /* config.json asks for one */
 
 #define MSG_runtime(F) \
 	F(str, 1, name, 31) \

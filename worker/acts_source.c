@@ -77,13 +77,8 @@ static int read_container(struct executor *x, struct mig *m, struct err *err)
 	}
 	bundle_done(&m->bundle);
 	rc = bundle_read(m->container.bundle, &m->bundle, err);
-	if (!rc && m->row.cold && m->bundle.terminal) {
-		fail(err, ERR_refused,
-		     "config.json of %s asks for a terminal: stopped, it could not "
-		     "be started again by drover",
-		     m->row.container);
-		return err_fix(err, "set process.terminal to false");
-	}
+	if (!rc && m->row.cold && m->bundle.terminal)
+		return cold_refuse_terminal(m, err);
 	if (!rc)
 		rc = rootfs_read(m->bundle.rootfs, &m->rootfs, err);
 	if (!rc)

@@ -33,6 +33,23 @@
 
 /* --- stop --- */
 
+/* Whoever starts it would have to keep the terminal's other end for as long as it runs. */
+int cold_refuse_terminal(struct mig *m, struct err *err)
+{
+	const struct code_row *row = code_row(CODE_terminal);
+	struct msg_reason *reason = scratch_take(&m->scratch, sizeof(*reason));
+
+	*reason = (struct msg_reason){.code = row->code, .fix = row->fix};
+	reason->why = scratch_fmt(&m->scratch,
+				  "config.json of %s asks for a terminal: stopped, it "
+				  "could not be started again by drover",
+				  m->row.container);
+	m->answer.reasons.v = reason;
+	m->answer.reasons.n = 1;
+	fail(err, ERR_refused, "%s: %s", row->code, reason->why);
+	return err_fix(err, "%s", row->fix);
+}
+
 static int begin_gate(struct executor *x, struct mig *m, struct err *err)
 {
 	(void)x;

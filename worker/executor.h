@@ -147,6 +147,9 @@ extern const struct act acts_target[ACT_COUNT];
 extern const struct act acts_source_cold[ACT_COUNT];
 extern const struct act acts_target_cold[ACT_COUNT];
 
+/* worker/cold_source.c: -ERR_refused, with E-TERMINAL among the answer's reasons. */
+int cold_refuse_terminal(struct mig *m, struct err *err);
+
 /* worker/acts_source.c: freezes the container of a HELD row again, around the end of a checkpoint
  * that is killed; CRIU had thawed it. Waits until it is frozen, limit_ms at most. */
 void source_hold(const struct mig *m, uint64_t limit_ms);

@@ -266,7 +266,7 @@ static void facts_bundle(const struct runtime_container *c, struct scratch **scr
 	ret->limit_bytes = b.memory_limit;
 	ret->cpu_limit_permille = b.cpu_limit_permille;
 	ret->pids_limit = b.pids_limit;
-	ret->tty = b.terminal;
+	ret->tty = ret->terminal = b.terminal;
 	ret->shares_netns = b.netns == BUNDLE_NETNS_SHARED;
 	ret->hooks = b.hooks;
 	ret->criu_config = b.criu_config != NULL;

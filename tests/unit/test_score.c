@@ -102,6 +102,7 @@ BEND(bend_stopped, w->container.status = "stopped")
 BEND(bend_busy, w->busy = true)
 BEND(bend_io_uring, w->container.io_uring = true)
 BEND(bend_tty, w->container.tty = true)
+BEND(bend_terminal, w->container.tty = w->container.terminal = true)
 BEND(bend_unix, w->container.external_unix = true)
 BEND(bend_netns, w->container.shares_netns = true)
 BEND(bend_tied_netns, w->container.shares_netns = w->container.netns_tied = true;
@@ -289,6 +290,7 @@ static const struct {
 	{bend_busy, NULL, "E-BUSY", "no", "web"},
 	{bend_io_uring, NULL, "E-IOURING", "cold", "web"},
 	{bend_tty, NULL, "E-TTY", "cold", "web"},
+	{bend_terminal, NULL, "E-TERMINAL", "no", "config.json of web"},
 	{bend_unix, NULL, "E-EXT-UNIX", "cold", "web"},
 	{bend_netns, NULL, "E-SHARED-NETNS", "no", "web"},
 	{bend_tied_netns, NULL, "E-LOCKS", "warn", "2 file locks"}, /* and nothing else */

@@ -49,6 +49,7 @@ static const struct {
 	{ "giveback", "",       "undo",     "undoing: the target gave it back to the source" },
 	{ "stop",    "",        "stop",     "stopping it where it is" },
 	{ "launch",  "",        "start",    "starting it where it was stopped" },
+	{ "hook",    "",        "hook",     "running a hook of the host" },
 	{ "force",   "",        "force",    "frozen: a person has decided; the owner takes it" },
 	{ "report",  "",        "ask",      "asking both hosts what they know" },
 	{ "",        "",        "queued",   "waiting for its turn" },

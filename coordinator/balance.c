@@ -108,13 +108,16 @@ static void forget_rested(struct core *c)
 }
 
 /* Loads are means: for some beats after a move, or after our start, they are not yet what they are
- * going to be, and what has just arrived is not known to use anything. */
+ * going to be, and what has just arrived is not known to use anything. How hot a host was before
+ * says nothing of it after. */
 static void settle(struct core *c)
 {
 	uint64_t until_ms = c->now.mono_ms + SETTLE_BEATS * c->nodes.interval_ms;
 
 	if (c->balance.next_ms < until_ms)
 		c->balance.next_ms = until_ms;
+	for (size_t i = 0; i < c->nodes.n; i++)
+		c->nodes.v[i]->hot_excess = 0;
 }
 
 bool rest_forbids(const struct rest *rest, const char *host, uint64_t wall_ms)

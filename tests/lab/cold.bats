@@ -184,6 +184,10 @@ worker_died() { ! lab exec "$1" test -d "/proc/$pid"; }
 
 ends_as() { [ "$(job_now "$name" | jq -r '.state + ":" + .outcome')" = "$1" ]; }
 
+no_evacuation() {
+	drover jobs --all --json | jq -e 'all(.[]; .kind != "evacuate" or .state == "done")' >/dev/null
+}
+
 @test "what can go nowhere is stopped when asked to, whatever dies, and started by the restore" {
 	name=rooted
 	lab ct alpha "$name" --label drover.require=disk=none
@@ -207,6 +211,7 @@ ends_as() { [ "$(job_now "$name" | jq -r '.state + ":" + .outcome')" = "$1" ]; }
 	code=0
 	lab exec alpha drover-worker --may-start "$name" || code=$?
 	[ "$code" = 3 ]
+	soon 20 no_evacuation
 	lab crash alpha
 	lab boot alpha
 	lab wait

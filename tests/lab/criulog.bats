@@ -51,7 +51,7 @@ new() {
 }
 
 @test "a unix socket whose other end is outside" {
-	new sock --bind /srv/out --unix /srv/out/s.sock
+	new sock --bind /srv/out --unix /srv/out/s.sock --set '.annotations["drover.group"] = "none"'
 	forced E-CRIU-EXT-UNIX 'outside the container' sock alpha
 }
 
@@ -62,7 +62,7 @@ new() {
 }
 
 @test "a file that the target does not have" {
-	new miss --bind /srv/out --open /srv/out/only-here
+	new miss --bind /srv/out --set '.annotations["drover.group"] = "none"' --open /srv/out/only-here
 	forced E-CRIU-NOFILE 'srv/out/only-here: No such file' miss beta
 }
 

@@ -254,8 +254,8 @@ teardown() {
 	plan cancel alpha
 	[ "$code" = 0 ]
 	soon 30 eval '! in_flight 1'
-	plan job "$(jq -r .id <<<"$plan")"
-	[ "$(jq -r '.state + " " + .ended' <<<"$plan")" = "done cancel" ]
+	soon 10 eval 'plan job "$(jq -r .id <<<"$plan")"; [ "$(jq -r .state <<<"$plan")" = "done" ]'
+	[ "$(jq -r .ended <<<"$plan")" = cancel ]
 	each_once
 	bring_home alpha
 }

@@ -135,7 +135,7 @@ teardown_file() { lab down; }
 		</dev/null >/dev/null 2>&1 &'
 	soon 5 lab exec alpha test -S /srv/data/s.sock
 	new ring --ring
-	new sock --bind /srv/data --unix /srv/data/s.sock
+	new sock --bind /srv/data --unix /srv/data/s.sock --set '.annotations["drover.group"] = "none"'
 	new pod
 	lab exec alpha sh -c 'ip netns exec pod sleep 1000 </dev/null >/dev/null 2>&1 &'
 	refused E-IOURING ring --to beta

@@ -3,31 +3,7 @@
  * A configuration that is read again: what a running coordinator takes is in force at once, what
  * needs a restart is named and left, a file that is wrong changes nothing and is told. */
 #include "tests/unit/test_drain_fleet.h"
-
-#include <unistd.h>
-
-static struct options *read_text(const char *text, struct err *err)
-{
-	char path[] = "/tmp/drover-reload-XXXXXX";
-	struct options *options = options_new();
-	FILE *file = fdopen(mkstemp(path), "w");
-
-	fputs(text, file);
-	fclose(file);
-	if (options_load(options, path, err))
-		options_free(&options);
-	unlink(path);
-	return options;
-}
-
-static struct options *configured(const char *text)
-{
-	struct err err = {0};
-	struct options *options = read_text(text, &err);
-
-	assert_string_equal(err.text, "");
-	return options;
-}
+#include "tests/unit/test_options_text.h"
 
 /* As the daemon does it. */
 static void reload(struct fleet *f, const char *text)

@@ -4,36 +4,12 @@
  * coordinator and of its clock; at its end they get their guests back, unless a person has said
  * otherwise. In virtual time; the fleet's clock begins on Tue 2023-11-14 22:13:20 UTC. */
 #include "tests/unit/test_drain_fleet.h"
+#include "tests/unit/test_options_text.h"
 
 #include "base/calendar.h"
 
-#include <unistd.h>
-
 #define MINUTE 60000ull
 #define HOUR (60 * MINUTE)
-
-static struct options *read_text(const char *text, struct err *err)
-{
-	char path[] = "/tmp/drover-windows-XXXXXX";
-	struct options *options = options_new();
-	FILE *file = fdopen(mkstemp(path), "w");
-
-	fputs(text, file);
-	fclose(file);
-	if (options_load(options, path, err))
-		options_free(&options);
-	unlink(path);
-	return options;
-}
-
-static struct options *configured(const char *text)
-{
-	struct err err = {0};
-	struct options *options = read_text(text, &err);
-
-	assert_string_equal(err.text, "");
-	return options;
-}
 
 /* 22:15:00 is 100 s after the fleet's start. */
 static const char two_hosts[] = "[window patch]\n"

@@ -87,23 +87,25 @@ static bool is_out(void *arg, const struct node *node)
 	return !core_group_fits(filter->c, filter->group, filter->how, node);
 }
 
-/* What comes nearest: cold before no, then in the order of the first member's own ranking. */
-static const struct node *nearest(struct core *c, const struct group *group,
-				  const struct group_how *how, struct group_verdict *ret)
+const struct node *core_group_nearest(struct core *c, const struct group *group,
+				      const struct group_how *how, const struct score_query *query,
+				      const struct group_ask *ask, struct group_verdict *ret)
 {
-	struct score_query query = query_of(c, &group->v[0], how);
 	const struct node *found = NULL;
 	struct ranking ranking;
 
-	score_rank(&query, &c->nodes, &ranking);
-	for (size_t i = 0; i < ranking.n && (!found || ret->kind > VERDICT_cold); i++) {
+	score_rank(query, &c->nodes, &ranking);
+	for (size_t i = 0; i < ranking.n && (!found || ret->kind > ask->enough); i++) {
+		const struct node *node = ranking.v[i].node;
 		struct group_verdict said;
 
-		core_group_judge(c, group, how, ranking.v[i].node, &said);
+		if (ask->may && !ask->may(ask->arg, node))
+			continue;
+		core_group_judge(c, group, how, node, &said);
 		if (!found || said.kind < ret->kind) {
 			group_verdict_done(ret);
 			*ret = said;
-			found = ranking.v[i].node;
+			found = node;
 		} else {
 			group_verdict_done(&said);
 		}
@@ -126,7 +128,10 @@ const struct node *core_group_host(struct core *c, const struct group *group,
 		core_group_judge(c, group, how, found, ret);
 	}
 	candidate_done(&best);
-	return found ? found : nearest(c, group, how, ret);
+	if (found)
+		return found;
+	return core_group_nearest(c, group, how, &query,
+				  &(struct group_ask){.enough = VERDICT_cold}, ret);
 }
 
 /* --- in words --- */

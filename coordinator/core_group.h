@@ -36,6 +36,20 @@ bool core_group_fits(struct core *c, const struct group *group, const struct gro
 const struct node *core_group_host(struct core *c, const struct group *group,
 				   const struct group_how *how, struct group_verdict *ret);
 
+/* Which hosts are asked; the search ends with one whose verdict is as good as enough. */
+struct group_ask {
+	bool (*may)(void *arg, const struct node *node); /* NULL: all are asked */
+	void *arg;
+	enum verdict_kind enough;
+};
+
+/* The host with the best verdict for all of them, the first in the query's ranking of equals; what
+ * it says in *ret (zeroed or a verdict before), freed by the caller in any case. NULL when no host
+ * may be asked. */
+const struct node *core_group_nearest(struct core *c, const struct group *group,
+				      const struct group_how *how, const struct score_query *query,
+				      const struct group_ask *ask, struct group_verdict *ret);
+
 /* What is said of a group as one list for its member `own`, whose reasons come first; those about
  * another say whom they are about. At most VERDICT_REASONS_MAX, until the end of the turn. */
 size_t core_group_reasons(struct core *c, const struct group *group,

@@ -41,6 +41,18 @@ static struct drain_item *item_of(struct drain *drain, const struct place *membe
 
 /* --- why not --- */
 
+struct asker {
+	const struct drain *drain;
+	const struct drain_item *item;
+};
+
+static bool may_ask(void *arg, const struct node *node)
+{
+	const struct asker *asker = arg;
+
+	return drain_may_ask(asker->drain, asker->item, node);
+}
+
 /* What all of them say of the host that comes nearest; NULL when none may be asked. */
 static const struct node *nearest(struct core *c, const struct drain *drain,
 				  const struct drain_item *item, const struct group *group,
@@ -49,27 +61,11 @@ static const struct node *nearest(struct core *c, const struct drain *drain,
 	const char *skip[16];
 	struct group_how how = how_of(drain, item, skip);
 	struct score_query query = drain_query(c, drain, item, &group->v[0], skip);
-	const struct node *found = NULL;
-	struct ranking ranking;
+	struct asker asker = {drain, item};
 
 	*ret = (struct group_verdict){0};
-	score_rank(&query, &c->nodes, &ranking);
-	for (size_t i = 0; i < ranking.n; i++) {
-		struct group_verdict said;
-
-		if (!drain_may_ask(drain, item, ranking.v[i].node))
-			continue;
-		core_group_judge(c, group, &how, ranking.v[i].node, &said);
-		if (!found || said.kind < ret->kind) {
-			group_verdict_done(ret);
-			*ret = said;
-			found = ranking.v[i].node;
-		} else {
-			group_verdict_done(&said);
-		}
-	}
-	ranking_done(&ranking);
-	return found;
+	return core_group_nearest(c, group, &how, &query,
+				  &(struct group_ask){may_ask, &asker, VERDICT_live}, ret);
 }
 
 static void say_reason(struct drain_item *item, const char *bars, const struct reason *reason,

@@ -36,7 +36,7 @@ struct guest {
 	char id[8];
 	int host;
 	uint64_t rss, cpu; /* permille of one core */
-	bool running, io_uring;
+	bool running, removed, io_uring;
 	bool shares_netns;        /* nor may it be stopped */
 	bool stays_up;            /* its stop fails */
 	const char *label, *said; /* said: its authority, while it does not run */
@@ -142,7 +142,9 @@ static void tell_caps(struct fleet *f, int host)
 			v[caps.containers.n++] = (struct msg_container){
 				.id = f->guest[i].id,
 				.runtime = "runc",
-				.status = f->guest[i].running ? "running" : "stopped",
+				.status = f->guest[i].removed   ? "removed"
+					  : f->guest[i].running ? "running"
+								: "stopped",
 				.bundle = "/var/lib/ct/x",
 				.rss_bytes = f->guest[i].rss,
 				.cpu_permille = f->guest[i].cpu,
